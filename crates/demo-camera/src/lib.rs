@@ -1,0 +1,1 @@
+//! A built-in RTSP camera that loops a short clip.

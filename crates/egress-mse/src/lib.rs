@@ -1,0 +1,1 @@
+//! fMP4 over WebSocket for Media Source Extensions.

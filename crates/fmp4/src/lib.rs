@@ -1,0 +1,1 @@
+//! Frames to CMAF/ISO-BMFF init segments and fragments.

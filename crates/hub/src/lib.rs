@@ -1,0 +1,20 @@
+//! Named streams: who produces, who watches, when it runs.
+//!
+//! Read in this order: [`Registry`] (all Streams, and [`Registry::apply`], the one way to change them),
+//! [`StreamSpec`] and [`ChannelSpec`] (what is wished for), [`Source`] and [`Publisher`] (who produces),
+//! [`Channel`] and [`Viewer`] (who watches), [`ring`] (the GOP cache and the slow-viewer policy in one),
+//! `lifecycle` (when a Source runs: a pure table in virtual time).
+//!
+//! This crate never names a protocol and never parses media.
+
+mod fault;
+mod ids;
+mod source;
+mod spec;
+
+/// How long a cancelled Source may take to say goodbye.
+pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+pub use fault::{Fault, Reason};
+pub use ids::{ChannelId, IdError, StreamId};
+pub use source::{Publisher, RunFuture, Source};
+pub use spec::{ChannelSpec, Policy, RingBounds, StreamSpec};

@@ -1,0 +1,1 @@
+//! An RTSP camera as a Source.

@@ -1,0 +1,287 @@
+use bytes::Bytes;
+
+use crate::time::VIDEO_CLOCK;
+
+/// Picture or sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Picture.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// A codec without its parameters: what a status line or a capability list names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Codec {
+    /// H.264 / AVC.
+    H264,
+    /// H.265 / HEVC.
+    H265,
+    /// AV1.
+    Av1,
+    /// AAC (MPEG-4 audio).
+    Aac,
+    /// Opus.
+    Opus,
+    /// FLAC.
+    Flac,
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.722.
+    G722,
+    /// Linear 16-bit PCM, big endian.
+    L16,
+}
+
+/// The codec parameters of a track: everything a decoder, a container or an offer needs to know.
+///
+/// Two equal formats describe the same stream, so a Source that reconnects keeps the old `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// H.264 / AVC.
+    H264(H264),
+    /// H.265 / HEVC.
+    H265(H265),
+    /// AV1.
+    Av1(Av1),
+    /// AAC.
+    Aac(Aac),
+    /// Opus.
+    Opus(Opus),
+    /// FLAC.
+    Flac(Flac),
+    /// G.711, either law.
+    G711(G711),
+    /// G.722: 16 kHz sound on an RTP clock of 8 kHz (RFC 3551 §4.5.2). One byte holds two samples.
+    G722,
+    /// Linear 16-bit PCM, big endian.
+    L16(L16),
+}
+
+/// H.264 parameter sets and what they say. Made by `H264::new`, which parses them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct H264 {
+    /// The sequence parameter set, a whole NAL unit with its header byte.
+    pub sps: Bytes,
+    /// The picture parameter sets, whole NAL units, in the order of their ids.
+    pub pps: Vec<Bytes>,
+    /// Width of the visible picture in pixels.
+    pub width: u32,
+    /// Height of the visible picture in pixels.
+    pub height: u32,
+    /// Pixel aspect ratio (horizontal, vertical), (1, 1) where unsaid.
+    pub aspect: (u32, u32),
+    /// How many pictures may precede a picture in decoding order and follow it in output order, where
+    /// the parameter sets say so (0 also for baseline and `pic_order_cnt_type` 2).
+    pub reorder: Option<u8>,
+    /// Frames per second as (numerator, denominator), where the parameter sets say so.
+    pub frame_rate: Option<(u32, u32)>,
+}
+
+/// H.265 parameter sets and what they say. Made by `H265::new`, which parses them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct H265 {
+    /// The video parameter set, a whole NAL unit with its two header bytes.
+    pub vps: Bytes,
+    /// The sequence parameter set, a whole NAL unit.
+    pub sps: Bytes,
+    /// The picture parameter sets, whole NAL units, in the order of their ids.
+    pub pps: Vec<Bytes>,
+    /// Width of the visible picture in pixels.
+    pub width: u32,
+    /// Height of the visible picture in pixels.
+    pub height: u32,
+    /// Pixel aspect ratio (horizontal, vertical), (1, 1) where unsaid.
+    pub aspect: (u32, u32),
+    /// `sps_max_num_reorder_pics` of the highest sub-layer.
+    pub reorder: Option<u8>,
+    /// Frames per second as (numerator, denominator), where the parameter sets say so.
+    pub frame_rate: Option<(u32, u32)>,
+    /// `general_profile_space`.
+    pub profile_space: u8,
+    /// `general_tier_flag`.
+    pub high_tier: bool,
+    /// `general_profile_idc`.
+    pub profile_idc: u8,
+    /// `general_profile_compatibility_flag[0..32]`, flag 0 in the top bit.
+    pub profile_compatibility: u32,
+    /// The 48 bits of constraint flags after them.
+    pub constraints: [u8; 6],
+    /// `general_level_idc`, 30 times the level.
+    pub level_idc: u8,
+    /// `chroma_format_idc`: 1 is 4:2:0.
+    pub chroma_format: u8,
+    /// Bits per luma sample.
+    pub bit_depth_luma: u8,
+    /// Bits per chroma sample.
+    pub bit_depth_chroma: u8,
+    /// `sps_max_sub_layers_minus1 + 1`.
+    pub temporal_layers: u8,
+    /// `sps_temporal_id_nesting_flag`.
+    pub temporal_nesting: bool,
+}
+
+/// AV1 parameters. Made by `Av1::new`, which parses the sequence header.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Av1 {
+    /// The sequence header OBU, with its header and size field.
+    pub sequence_header: Bytes,
+    /// Width of the picture in pixels (`max_frame_width_minus_1 + 1`).
+    pub width: u32,
+    /// Height of the picture in pixels.
+    pub height: u32,
+    /// `seq_profile`.
+    pub profile: u8,
+    /// `seq_level_idx[0]`.
+    pub level_idx: u8,
+    /// `seq_tier[0]`.
+    pub high_tier: bool,
+    /// Bits per sample: 8, 10 or 12.
+    pub bit_depth: u8,
+    /// `mono_chrome`.
+    pub monochrome: bool,
+    /// `subsampling_x` and `subsampling_y`.
+    pub subsampling: (bool, bool),
+    /// `chroma_sample_position`.
+    pub chroma_position: u8,
+}
+
+/// AAC parameters. Made by `Aac::new`, which parses the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Aac {
+    /// The AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1) as the peer gave it.
+    pub config: Bytes,
+    /// Audio object type: 2 is AAC-LC, 5 is HE-AAC.
+    pub object_type: u8,
+    /// Samples per second of the core coder: the track's clock.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u8,
+    /// Samples in one access unit, 1024 or 960, counted at `sample_rate`.
+    pub frame_length: u16,
+}
+
+/// Opus parameters. The clock is always 48 kHz (RFC 7587 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Opus {
+    /// Number of channels, 1 or 2.
+    pub channels: u8,
+}
+
+/// FLAC parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Flac {
+    /// The 34 bytes of the STREAMINFO block (RFC 9639 §8.2), without the block header.
+    pub stream_info: Bytes,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u8,
+    /// Bits per sample.
+    pub bits: u8,
+}
+
+/// G.711: one byte a sample and channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct G711 {
+    /// A-law if true, µ-law if false.
+    pub a_law: bool,
+    /// Samples per second, nearly always 8000.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u8,
+}
+
+/// Linear PCM: 16-bit signed big-endian samples, channels interleaved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct L16 {
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u8,
+}
+
+impl Format {
+    /// Whether this is picture or sound.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::H264(_) | Self::H265(_) | Self::Av1(_) => Kind::Video,
+            _ => Kind::Audio,
+        }
+    }
+
+    /// The codec without its parameters.
+    pub fn codec(&self) -> Codec {
+        match self {
+            Self::H264(_) => Codec::H264,
+            Self::H265(_) => Codec::H265,
+            Self::Av1(_) => Codec::Av1,
+            Self::Aac(_) => Codec::Aac,
+            Self::Opus(_) => Codec::Opus,
+            Self::Flac(_) => Codec::Flac,
+            Self::G711(g) if g.a_law => Codec::Pcma,
+            Self::G711(_) => Codec::Pcmu,
+            Self::G722 => Codec::G722,
+            Self::L16(_) => Codec::L16,
+        }
+    }
+
+    /// Ticks per second of `pts` and `dts` of this format's frames.
+    pub fn clock_rate(&self) -> u32 {
+        match self {
+            Self::H264(_) | Self::H265(_) | Self::Av1(_) => VIDEO_CLOCK,
+            Self::Aac(a) => a.sample_rate,
+            Self::Opus(_) => 48_000,
+            Self::Flac(f) => f.sample_rate,
+            Self::G711(g) => g.sample_rate,
+            Self::G722 => 8_000,
+            Self::L16(l) => l.sample_rate,
+        }
+    }
+
+    /// Width and height in pixels; none for sound.
+    pub fn resolution(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::H264(v) => Some((v.width, v.height)),
+            Self::H265(v) => Some((v.width, v.height)),
+            Self::Av1(v) => Some((v.width, v.height)),
+            _ => None,
+        }
+    }
+
+    /// The highest number of pictures a picture may overtake in output order, where it is known.
+    pub fn reorder(&self) -> Option<u8> {
+        match self {
+            Self::H264(v) => v.reorder,
+            Self::H265(v) => v.reorder,
+            _ => Some(0),
+        }
+    }
+}
+
+impl Codec {
+    /// The name that people know, such as `H.264` or `G.711 A-law`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "H.264",
+            Self::H265 => "H.265",
+            Self::Av1 => "AV1",
+            Self::Aac => "AAC",
+            Self::Opus => "Opus",
+            Self::Flac => "FLAC",
+            Self::Pcma => "G.711 A-law",
+            Self::Pcmu => "G.711 µ-law",
+            Self::G722 => "G.722",
+            Self::L16 => "L16",
+        }
+    }
+}

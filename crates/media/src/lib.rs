@@ -1,0 +1,13 @@
+//! What a frame is; codec and RTP bits in and out of frames.
+//!
+//! Read in this order: [`Frame`] (one access unit, immutable once published), [`Format`] (the codec
+//! parameters that ride on it), [`Track`] (what a Source announces), [`time`] (units and conversions).
+//!
+//! This crate is pure: it never knows tokio, sockets, clocks, HTTP or containers. Time is an argument.
+
+mod format;
+mod frame;
+pub mod time;
+
+pub use format::{Aac, Av1, Codec, Flac, Format, G711, H264, H265, Kind, L16, Opus};
+pub use frame::{Frame, Track, TrackId};

@@ -1,0 +1,1 @@
+//! RTSP messages, interleaved framing and session descriptions, in and out of bytes.

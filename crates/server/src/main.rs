@@ -1,0 +1,3 @@
+//! The `lunette` binary: configuration, CLI, HTTP, wiring.
+
+fn main() {}
