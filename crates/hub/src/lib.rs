@@ -9,6 +9,7 @@
 
 mod fault;
 mod ids;
+pub mod ring;
 mod source;
 mod spec;
 

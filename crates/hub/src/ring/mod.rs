@@ -1,0 +1,158 @@
+//! GOP cache and slow-viewer policy in one.
+//!
+//! One writer numbers what it pushes; any number of [`Reader`]s each hold *a number*, not a queue. A new
+//! reader starts at the newest start (a keyframe) with everything since; one that falls off the tail, or
+//! further behind than the bound, is told how many it [missed](Read::Skipped) and goes on at a start. So
+//! memory is bounded per ring, whatever the number of readers, and a reader never sees a broken GOP.
+//!
+//! [`Window`] is the pure part; [`Ring`] and [`Reader`] add a lock and a wake-up.
+
+mod window;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+pub use window::{Cursor, Read, Slot, Window};
+
+use crate::RingBounds;
+
+/// The shared ring of one Channel, or of what an egress makes of it. Clones are handles to the same ring.
+#[derive(Debug)]
+pub struct Ring<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    window: Mutex<Window<T>>,
+    pushed: Notify,
+}
+
+/// What [`Reader::next`] yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<T> {
+    /// The next item.
+    Item(T),
+    /// The reader was too slow: this many items were passed over. The next item is a start.
+    Skipped(u64),
+    /// The ring was closed; nothing will follow.
+    Closed,
+}
+
+impl<T: Clone> Ring<T> {
+    /// An empty ring.
+    pub fn new(bounds: RingBounds) -> Self {
+        Self(Arc::new(Shared {
+            window: Mutex::new(Window::new(bounds)),
+            pushed: Notify::new(),
+        }))
+    }
+
+    /// Appends an item and wakes all readers.
+    pub fn push(&self, slot: Slot<T>) {
+        self.with(|window| window.push(slot));
+        self.0.pushed.notify_waiters();
+    }
+
+    /// A reader that starts at the newest start, or at the next one where there is none.
+    pub fn reader(&self) -> Reader<T> {
+        Reader {
+            ring: self.clone(),
+            cursor: Cursor::default(),
+        }
+    }
+
+    /// Changes the bounds; what is beyond them goes with the next push.
+    pub fn set_bounds(&self, bounds: RingBounds) {
+        self.with(|window| window.set_bounds(bounds));
+    }
+
+    /// Ends a session: new readers wait for the next start, those under way finish what is there.
+    pub fn cut(&self) {
+        self.with(Window::cut);
+    }
+
+    /// Ends a session and forgets its items.
+    pub fn clear(&self) {
+        self.with(Window::clear);
+    }
+
+    /// Ends the ring: readers get [`Event::Closed`] at once.
+    pub fn close(&self) {
+        self.with(Window::close);
+        self.0.pushed.notify_waiters();
+    }
+
+    /// Looks at the window under its lock.
+    pub fn with<R>(&self, look: impl FnOnce(&mut Window<T>) -> R) -> R {
+        look(&mut lock(&self.0.window))
+    }
+}
+
+impl<T> Clone for Ring<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// One reader's place in a [`Ring`].
+#[derive(Debug)]
+pub struct Reader<T> {
+    ring: Ring<T>,
+    cursor: Cursor,
+}
+
+impl<T: Clone> Reader<T> {
+    /// The next event, as soon as there is one. Cancel safe: a dropped future loses nothing.
+    pub async fn next(&mut self) -> Event<T> {
+        loop {
+            // Only a reader that finds nothing pays for being registered as a waiter.
+            if let Some(event) = self.try_next() {
+                return event;
+            }
+            let shared = Arc::clone(&self.ring.0);
+            let pushed = shared.pushed.notified();
+            tokio::pin!(pushed);
+            pushed.as_mut().enable();
+            if let Some(event) = self.try_next() {
+                return event;
+            }
+            pushed.await;
+        }
+    }
+
+    /// The next event, if there is one now.
+    pub fn try_next(&mut self) -> Option<Event<T>> {
+        let cursor = &mut self.cursor;
+        event(self.ring.with(|window| window.read(cursor)))
+    }
+
+    /// Takes items into `batch` until it holds `max`, the ring has no more, or something other than an item
+    /// is next. Returns whether anything was taken. One lock, however many items.
+    pub fn try_batch(&mut self, batch: &mut Vec<T>, max: usize) -> bool {
+        let before = batch.len();
+        let cursor = &mut self.cursor;
+        self.ring.with(|window| {
+            while batch.len() < max {
+                let Some(item) = window.read_item(cursor) else {
+                    break;
+                };
+                batch.push(item);
+            }
+        });
+        batch.len() > before
+    }
+}
+
+fn event<T>(read: Read<T>) -> Option<Event<T>> {
+    match read {
+        Read::Item(item) => Some(Event::Item(item)),
+        Read::Skipped(n) => Some(Event::Skipped(n)),
+        Read::Closed => Some(Event::Closed),
+        Read::Empty => None,
+    }
+}
+
+/// A panic elsewhere while the lock was held leaves the window whole: each of its methods keeps it so.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
