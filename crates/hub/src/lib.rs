@@ -7,15 +7,28 @@
 //!
 //! This crate never names a protocol and never parses media.
 
+mod backoff;
+mod channel;
+mod counters;
 mod fault;
 mod ids;
+mod lifecycle;
+mod registry;
 pub mod ring;
 mod source;
 mod spec;
+mod status;
+mod supervisor;
+#[cfg(test)]
+mod testing;
+mod timeline;
 
 /// How long a cancelled Source may take to say goodbye.
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+pub use channel::{Channel, Event, FrameReader, Viewer};
 pub use fault::{Fault, Reason};
 pub use ids::{ChannelId, IdError, StreamId};
+pub use registry::{Applied, ApplyError, Registry, Stream};
 pub use source::{Publisher, RunFuture, Source};
 pub use spec::{ChannelSpec, Policy, RingBounds, StreamSpec};
+pub use status::{ChannelStatus, RingStatus, State};

@@ -1,10 +1,16 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use media::{Frame, Track, TrackId};
+use media::{Frame, Kind, Track, TrackId};
+use tokio_util::sync::CancellationToken;
 
 use crate::Fault;
+use crate::channel::{Published, Shared, locked};
+use crate::counters::add;
+use crate::ring::Slot;
+use crate::timeline::Placed;
 
 /// What [`Source::run`] returns.
 pub type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>>;
@@ -24,31 +30,106 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
 }
 
 /// The writing end of a Channel, for one run of its Source.
-#[derive(Debug)]
-pub struct Publisher {}
+pub struct Publisher {
+    shared: Arc<Shared>,
+    run: u64,
+    cancelled: CancellationToken,
+    tracks: Arc<[Track]>,
+    /// Viewers start at its keyframes; without a picture, at any unit of sound.
+    has_picture: bool,
+    live: bool,
+}
 
 impl Publisher {
+    pub(crate) fn new(shared: Arc<Shared>, run: u64, cancelled: CancellationToken) -> Self {
+        Self {
+            shared,
+            run,
+            cancelled,
+            tracks: Arc::from([]),
+            has_picture: false,
+            live: false,
+        }
+    }
+
     /// Says which tracks there are and what is known of them; called again when that changes.
     pub fn announce(&mut self, tracks: Vec<Track>) {
-        let _ = tracks;
+        let carries_picture =
+            |t: &Track| t.kind == Kind::Video && t.format.is_some() && t.unsupported.is_none();
+        self.has_picture = tracks.iter().any(carries_picture);
+        self.tracks = tracks.into();
+        let writer = locked(&self.shared.writer);
+        if writer.is(self.run) {
+            self.shared.tracks.send_if_modified(|known| {
+                let news = **known != *self.tracks;
+                if news {
+                    *known = Arc::clone(&self.tracks);
+                } else {
+                    // The same tracks keep the same Arc, so that nobody downstream starts anew.
+                    self.tracks = Arc::clone(known);
+                }
+                news
+            });
+        }
     }
 
     /// Publishes one frame. Its times are on the Source's own time line, whose zero all tracks share;
-    /// the hub moves them onto the Stream's.
-    pub fn write(&mut self, frame: Frame) {
-        let _ = frame;
+    /// the hub moves them onto the Stream's. Writes of a run that is over are ignored.
+    pub fn write(&mut self, mut frame: Frame) {
+        let shared = &*self.shared;
+        shared.hear();
+        let mut timeline = locked(&shared.writer);
+        if !timeline.is(self.run) {
+            return;
+        }
+        match timeline.place(&mut frame) {
+            Placed::AsSent => {}
+            Placed::Repaired => add(&shared.counters.repaired_times, 1),
+            Placed::Late => return add(&shared.counters.late_frames, 1),
+        }
+        add(&shared.counters.frames, 1);
+        add(&shared.counters.bytes, frame.data.len() as u64);
+        let start = frame.keyframe && (frame.kind() == Kind::Video || !self.has_picture);
+        add(&shared.counters.keyframes, u64::from(start));
+        let (at, bytes) = (frame.dts_nanos(), frame.data.len());
+        let item = Published::new(Arc::new(frame), Arc::clone(&self.tracks));
+        shared.ring.push(Slot {
+            item,
+            start,
+            at,
+            bytes,
+        });
+        drop(timeline);
+        if !self.live {
+            self.live = true;
+            shared.first_frame(self.run);
+        }
     }
 
     /// Says that the peer was heard: it is not stuck, even if no frame could be made of it.
-    pub fn heard(&self) {}
+    pub fn heard(&self) {
+        self.shared.hear();
+    }
 
     /// Counts `packets` that were lost on `track` before they reached us, and `frames` dropped for it.
     pub fn lost(&self, track: TrackId, packets: u64, frames: u64) {
-        let _ = (track, packets, frames);
+        tracing::debug!(track = track.0, packets, frames, "loss");
+        add(&self.shared.counters.lost_packets, packets);
+        add(&self.shared.counters.dropped_frames, frames);
     }
 
     /// Resolves when the Source shall end: nobody watches any more, or its Channel goes.
     pub async fn cancelled(&self) {
-        std::future::pending().await
+        self.cancelled.cancelled().await;
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Publisher({}/{} run {})",
+            self.shared.stream, self.shared.id, self.run
+        )
     }
 }

@@ -9,13 +9,15 @@
 
 mod window;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 pub use window::{Cursor, Read, Slot, Window};
 
 use crate::RingBounds;
+use crate::RingStatus;
+use crate::channel::locked;
 
 /// The shared ring of one Channel, or of what an egress makes of it. Clones are handles to the same ring.
 #[derive(Debug)]
@@ -82,9 +84,24 @@ impl<T: Clone> Ring<T> {
         self.0.pushed.notify_waiters();
     }
 
+    /// What the ring holds, and how often its bounds were hit.
+    pub fn status(&self) -> RingStatus {
+        self.with(|window| {
+            let (skips, skipped) = window.skips();
+            RingStatus {
+                items: window.len(),
+                bytes: window.bytes(),
+                span: window.span(),
+                skips,
+                skipped,
+                overflows: window.overflows(),
+            }
+        })
+    }
+
     /// Looks at the window under its lock.
     pub fn with<R>(&self, look: impl FnOnce(&mut Window<T>) -> R) -> R {
-        look(&mut lock(&self.0.window))
+        look(&mut locked(&self.0.window))
     }
 }
 
@@ -150,9 +167,4 @@ fn event<T>(read: Read<T>) -> Option<Event<T>> {
         Read::Closed => Some(Event::Closed),
         Read::Empty => None,
     }
-}
-
-/// A panic elsewhere while the lock was held leaves the window whole: each of its methods keeps it so.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

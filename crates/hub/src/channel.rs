@@ -1,0 +1,291 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use media::{Frame, Track};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::counters::Counters;
+use crate::ring::{self, Ring};
+use crate::status::{ChannelStatus, State};
+use crate::timeline::Timeline;
+use crate::{ChannelId, ChannelSpec, Policy, Source, StreamId};
+
+/// One Channel of a Stream: one Source, one ring, and its Viewers. Clones are handles to the same Channel.
+#[derive(Clone)]
+pub struct Channel(pub(crate) Arc<Shared>);
+
+/// What the handles, the supervisor and the Publisher share.
+pub(crate) struct Shared {
+    pub(crate) stream: StreamId,
+    pub(crate) id: ChannelId,
+    pub(crate) ring: Ring<Published>,
+    pub(crate) counters: Counters,
+    /// What the Publisher writes under one lock: the time line and the tracks outlive each run.
+    pub(crate) writer: Mutex<Timeline>,
+    pub(crate) tracks: watch::Sender<Arc<[Track]>>,
+    pub(crate) state: watch::Sender<State>,
+    wish: Mutex<Wish>,
+    viewers: Mutex<BTreeMap<u64, &'static str>>,
+    next_viewer: AtomicU64,
+    /// Wakes the supervisor: the Viewers, the wish, or the first frame of a run changed.
+    pub(crate) changed: Notify,
+    /// Since when `heard` counts.
+    epoch: Instant,
+    /// When the Source was heard last, in milliseconds after `epoch`.
+    heard: AtomicU64,
+    /// The newest run that has written a frame.
+    live_run: AtomicU64,
+    /// The Channel goes for good.
+    pub(crate) gone: CancellationToken,
+}
+
+/// A frame in the ring, beside the tracks that were announced when it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    frame: Arc<Frame>,
+    tracks: Arc<[Track]>,
+}
+
+/// What `apply` wishes for; `generation` counts the changes of the Source.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) policy: Policy,
+    pub(crate) generation: u64,
+}
+
+impl Channel {
+    pub(crate) fn new(stream: StreamId, spec: ChannelSpec) -> Self {
+        let ChannelSpec { id, source, policy } = spec;
+        Self(Arc::new(Shared {
+            stream,
+            id,
+            ring: Ring::new(policy.ring),
+            counters: Counters::default(),
+            writer: Mutex::default(),
+            tracks: watch::Sender::new(Arc::from([])),
+            state: watch::Sender::new(State::Idle),
+            wish: Mutex::new(Wish {
+                source,
+                policy,
+                generation: 0,
+            }),
+            viewers: Mutex::default(),
+            next_viewer: AtomicU64::new(1),
+            changed: Notify::new(),
+            epoch: Instant::now(),
+            heard: AtomicU64::new(0),
+            live_run: AtomicU64::new(0),
+            gone: CancellationToken::new(),
+        }))
+    }
+
+    /// The id of the Stream that this Channel belongs to.
+    pub fn stream(&self) -> &StreamId {
+        &self.0.stream
+    }
+
+    /// The id of this Channel, unique in its Stream.
+    pub fn id(&self) -> &ChannelId {
+        &self.0.id
+    }
+
+    /// Joins as a Viewer, which makes the Source run. `protocol` names how, such as `mse`.
+    pub fn watch(&self, protocol: &'static str) -> Viewer {
+        let number = self.0.next_viewer.fetch_add(1, Ordering::Relaxed);
+        locked(&self.0.viewers).insert(number, protocol);
+        self.0.changed.notify_one();
+        Viewer {
+            channel: self.clone(),
+            number,
+        }
+    }
+
+    /// Reads the frames, from the newest keyframe on. Reading alone does not make the Source run: a worker
+    /// that reads on behalf of Viewers lives as long as they do.
+    pub fn frames(&self) -> FrameReader {
+        FrameReader {
+            reader: self.0.ring.reader(),
+            tracks: Arc::from([]),
+        }
+    }
+
+    /// The tracks as announced last; empty before the first announcement.
+    pub fn tracks(&self) -> watch::Receiver<Arc<[Track]>> {
+        self.0.tracks.subscribe()
+    }
+
+    /// The state of the Source, to look at or to follow.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.0.state.subscribe()
+    }
+
+    /// Resolves when the Channel was removed, or the Registry shuts down.
+    pub async fn gone(&self) {
+        self.0.gone.cancelled().await;
+    }
+
+    /// The bounds of the ring as configured now, for rings derived from it.
+    pub fn policy(&self) -> Policy {
+        locked(&self.0.wish).policy
+    }
+
+    /// Ends the Source and starts it anew, if it runs or is about to.
+    pub fn restart(&self) {
+        locked(&self.0.wish).generation += 1;
+        self.0.changed.notify_one();
+    }
+
+    /// Everything that can be told of this Channel at this moment.
+    pub fn status(&self) -> ChannelStatus {
+        ChannelStatus::of(&self.0)
+    }
+
+    /// Takes over what `spec` wishes for; returns whether anything changed.
+    pub(crate) fn apply(&self, spec: ChannelSpec) -> bool {
+        let mut wish = locked(&self.0.wish);
+        let same_source = wish.source.fingerprint() == spec.source.fingerprint();
+        if same_source && wish.policy == spec.policy {
+            return false;
+        }
+        wish.policy = spec.policy;
+        if !same_source {
+            wish.source = spec.source;
+            wish.generation += 1;
+        }
+        drop(wish);
+        self.0.ring.set_bounds(spec.policy.ring);
+        self.0.changed.notify_one();
+        true
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Channel({}/{})", self.0.stream, self.0.id)
+    }
+}
+
+impl Shared {
+    pub(crate) fn wish(&self) -> Wish {
+        locked(&self.wish).clone()
+    }
+
+    /// Notes that the Source was heard just now.
+    pub(crate) fn hear(&self) {
+        let since = Instant::now().duration_since(self.epoch);
+        self.heard
+            .store(since.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// When the Source was heard last.
+    pub(crate) fn heard(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// Notes that `run` has written its first frame, and wakes the supervisor.
+    pub(crate) fn first_frame(&self, run: u64) {
+        self.live_run.store(run, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// Whether `run` has written a frame.
+    pub(crate) fn is_live(&self, run: u64) -> bool {
+        self.live_run.load(Ordering::Acquire) == run
+    }
+
+    pub(crate) fn viewers(&self) -> usize {
+        locked(&self.viewers).len()
+    }
+
+    /// How many Viewers there are of each protocol.
+    pub(crate) fn viewers_by_protocol(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for protocol in locked(&self.viewers).values() {
+            *counts.entry(*protocol).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+impl Published {
+    pub(crate) fn new(frame: Arc<Frame>, tracks: Arc<[Track]>) -> Self {
+        Self { frame, tracks }
+    }
+}
+
+/// Somebody who watches a Channel. While one is held, the Channel's Source runs, however often it fails.
+#[derive(Debug)]
+pub struct Viewer {
+    channel: Channel,
+    number: u64,
+}
+
+impl Viewer {
+    /// What this Viewer watches.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Its number, unique within its Channel.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        locked(&self.channel.0.viewers).remove(&self.number);
+        self.channel.0.changed.notify_one();
+    }
+}
+
+/// What [`FrameReader::next`] yields.
+pub type Event = ring::Event<Arc<Frame>>;
+
+/// A place in a Channel's ring, with the slow-viewer policy of [`ring`].
+#[derive(Debug)]
+pub struct FrameReader {
+    reader: ring::Reader<Published>,
+    tracks: Arc<[Track]>,
+}
+
+impl FrameReader {
+    /// The next frame as soon as there is one. Cancel safe.
+    pub async fn next(&mut self) -> Event {
+        let event = self.reader.next().await;
+        self.note(event)
+    }
+
+    /// The next frame, if there is one now.
+    pub fn try_next(&mut self) -> Option<Event> {
+        let event = self.reader.try_next()?;
+        Some(self.note(event))
+    }
+
+    /// The tracks that were announced when the frame that was read last was written.
+    pub fn tracks(&self) -> &Arc<[Track]> {
+        &self.tracks
+    }
+
+    fn note(&mut self, event: ring::Event<Published>) -> Event {
+        match event {
+            ring::Event::Item(Published { frame, tracks }) => {
+                self.tracks = tracks;
+                Event::Item(frame)
+            }
+            ring::Event::Skipped(n) => Event::Skipped(n),
+            ring::Event::Closed => Event::Closed,
+        }
+    }
+}
+
+/// What is behind these locks stays whole at each step, so a panic elsewhere does not spoil it.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,249 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::channel::{Channel, locked};
+use crate::supervisor::supervise;
+use crate::{ChannelId, ChannelSpec, STOP_GRACE, StreamId, StreamSpec};
+
+/// All Streams. Clones are handles to the same Registry.
+#[derive(Debug, Clone, Default)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    streams: RwLock<Arc<Streams>>,
+    /// Held through an `apply`, so that two of them follow each other; and its supervisors.
+    supervisors: Mutex<JoinSet<()>>,
+}
+
+/// What there is at one moment: never changed, only replaced, so that nobody waits for a reader.
+#[derive(Debug, Default)]
+struct Streams {
+    order: Vec<Stream>,
+    index: HashMap<StreamId, usize>,
+}
+
+/// A camera by its id, with its Channels. A handle to what there was when it was looked up.
+#[derive(Debug, Clone)]
+pub struct Stream(Arc<StreamInner>);
+
+#[derive(Debug)]
+struct StreamInner {
+    id: StreamId,
+    name: String,
+    channels: Vec<Channel>,
+}
+
+/// Why a set of wishes can't be applied. Nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// Two Streams have one id.
+    #[error("two streams have the id `{0}`; each needs its own")]
+    TwoStreams(StreamId),
+    /// Two Channels of a Stream have one id.
+    #[error("stream `{0}` has two channels with the id `{1}`; each needs its own")]
+    TwoChannels(StreamId, ChannelId),
+    /// A Stream without Channels.
+    #[error("stream `{0}` has no channels; it needs at least one")]
+    NoChannels(StreamId),
+}
+
+/// What an `apply` changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Streams that are new.
+    pub added: Vec<StreamId>,
+    /// Streams of which anything changed.
+    pub changed: Vec<StreamId>,
+    /// Streams that are gone.
+    pub removed: Vec<StreamId>,
+}
+
+impl Registry {
+    /// An empty Registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes what runs equal to what is wished for, and touches only what differs: Viewers of all other
+    /// Channels, and of a Channel whose Source is the same, notice nothing. This is the one way in which
+    /// Streams come, change and go. Must be called within a tokio runtime.
+    pub fn apply(&self, wished: Vec<StreamSpec>) -> Result<Applied, ApplyError> {
+        check(&wished)?;
+        let mut supervisors = locked(&self.0.supervisors);
+        while supervisors.try_join_next().is_some() {}
+        let before = self.streams();
+        let mut applied = Applied::default();
+        let mut after = Streams::default();
+        for spec in wished {
+            let old = before.get(&spec.id);
+            let (stream, changed) = merge(old, spec, &mut supervisors);
+            match old {
+                None => applied.added.push(stream.id().clone()),
+                Some(_) if changed => applied.changed.push(stream.id().clone()),
+                Some(_) => {}
+            }
+            after.index.insert(stream.id().clone(), after.order.len());
+            after.order.push(stream);
+        }
+        for gone in before
+            .order
+            .iter()
+            .filter(|old| after.get(old.id()).is_none())
+        {
+            applied.removed.push(gone.id().clone());
+            gone.channels()
+                .iter()
+                .for_each(|channel| channel.0.gone.cancel());
+        }
+        *self
+            .0
+            .streams
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        Ok(applied)
+    }
+
+    /// The Stream with this id.
+    pub fn stream(&self, id: &StreamId) -> Option<Stream> {
+        self.streams().get(id).cloned()
+    }
+
+    /// All Streams, in the order in which they were wished for.
+    pub fn list(&self) -> Vec<Stream> {
+        self.streams().order.clone()
+    }
+
+    /// Ends all Channels and waits until their Sources have said goodbye, for a few seconds at most.
+    pub async fn shutdown(&self) {
+        let mut supervisors = std::mem::take(&mut *locked(&self.0.supervisors));
+        let streams = std::mem::take(
+            &mut *self
+                .0
+                .streams
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        for channel in streams.order.iter().flat_map(Stream::channels) {
+            channel.0.gone.cancel();
+        }
+        let all = async { while supervisors.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_GRACE + Duration::from_secs(1), all)
+            .await
+            .is_err()
+        {
+            tracing::warn!("not every camera session ended in time");
+        }
+    }
+
+    fn streams(&self) -> Arc<Streams> {
+        Arc::clone(
+            &self
+                .0
+                .streams
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}
+
+impl Streams {
+    fn get(&self, id: &StreamId) -> Option<&Stream> {
+        self.index.get(id).map(|&at| &self.order[at])
+    }
+}
+
+impl Stream {
+    /// Its id, unique in the Registry.
+    pub fn id(&self) -> &StreamId {
+        &self.0.id
+    }
+
+    /// Its name for people; may be empty.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its Channels, at least one.
+    pub fn channels(&self) -> &[Channel] {
+        &self.0.channels
+    }
+
+    /// The Channel with this id.
+    pub fn channel(&self, id: &ChannelId) -> Option<&Channel> {
+        self.0.channels.iter().find(|channel| channel.id() == id)
+    }
+
+    /// The Channel that URLs without a channel mean.
+    pub fn first_channel(&self) -> &Channel {
+        self.0
+            .channels
+            .first()
+            .expect("apply refuses a Stream without Channels")
+    }
+}
+
+/// The Stream that `spec` wishes for, made of `old` as far as it goes, and whether it differs from it.
+fn merge(old: Option<&Stream>, spec: StreamSpec, supervisors: &mut JoinSet<()>) -> (Stream, bool) {
+    let StreamSpec {
+        id,
+        name,
+        channels: wished,
+    } = spec;
+    let old_channels = old.map_or(&[][..], Stream::channels);
+    let mut changed =
+        old.is_some_and(|old| old.name() != name) || old_channels.len() != wished.len();
+    let mut channels = Vec::with_capacity(wished.len());
+    for wish in wished {
+        if let Some(kept) = old.and_then(|old| old.channel(&wish.id)) {
+            changed |= kept.apply(wish);
+            channels.push(kept.clone());
+        } else {
+            changed = true;
+            channels.push(open(id.clone(), wish, supervisors));
+        }
+    }
+    let kept: HashSet<_> = channels.iter().map(Channel::id).collect();
+    for gone in old_channels.iter().filter(|old| !kept.contains(old.id())) {
+        gone.0.gone.cancel();
+    }
+    (
+        Stream(Arc::new(StreamInner { id, name, channels })),
+        changed,
+    )
+}
+
+fn open(stream: StreamId, spec: ChannelSpec, supervisors: &mut JoinSet<()>) -> Channel {
+    let channel = Channel::new(stream, spec);
+    supervisors.spawn(supervise(Arc::clone(&channel.0)));
+    channel
+}
+
+fn check(wished: &[StreamSpec]) -> Result<(), ApplyError> {
+    let mut streams = HashSet::new();
+    for stream in wished {
+        if !streams.insert(&stream.id) {
+            return Err(ApplyError::TwoStreams(stream.id.clone()));
+        }
+        if stream.channels.is_empty() {
+            return Err(ApplyError::NoChannels(stream.id.clone()));
+        }
+        let mut channels = HashSet::new();
+        if let Some(twice) = stream
+            .channels
+            .iter()
+            .find(|channel| !channels.insert(&channel.id))
+        {
+            return Err(ApplyError::TwoChannels(stream.id.clone(), twice.id.clone()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use media::L16;
+
+use super::*;
+use crate::testing::{frame, sound};
+
+fn write(timeline: &mut Timeline, pts: i64) -> (Placed, Frame) {
+    let mut frame = sound(pts);
+    (timeline.place(&mut frame), frame)
+}
+
+#[test]
+fn a_stream_begins_at_zero_whatever_the_camera_counts_from() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    assert_eq!(write(&mut timeline, 123_456).1.dts, 0);
+    assert_eq!(write(&mut timeline, 123_616).1.dts, 160);
+}
+
+#[test]
+fn a_restarted_camera_continues_right_after_its_last_frame() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    write(&mut timeline, 1000);
+    write(&mut timeline, 1160);
+    timeline.begin();
+    let (_, first) = write(&mut timeline, 77);
+    assert!(first.discontinuity);
+    assert_eq!(first.dts, 160 + 320, "40 ms after the last frame");
+    assert!(!write(&mut timeline, 237).1.discontinuity);
+}
+
+#[test]
+fn an_equal_format_keeps_the_same_arc_across_a_restart() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    let (_, before) = write(&mut timeline, 0);
+    timeline.begin();
+    let (_, after) = write(&mut timeline, 0);
+    assert!(Arc::ptr_eq(&before.format, &after.format));
+}
+
+#[test]
+fn a_track_that_changes_its_clock_stays_where_it_was_in_time() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    write(&mut timeline, 0);
+    write(&mut timeline, 8000);
+    timeline.begin();
+    let mut faster = frame(
+        Arc::new(Format::L16(L16 {
+            sample_rate: 16_000,
+            channels: 1,
+        })),
+        5,
+    );
+    timeline.place(&mut faster);
+    assert_eq!(faster.dts_nanos(), 1_040_000_000);
+}
+
+#[test]
+fn sound_from_before_the_seam_is_late() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    write(&mut timeline, 0);
+    write(&mut timeline, 8000);
+    assert_eq!(write(&mut timeline, 4000).0, Placed::Late);
+    assert_eq!(write(&mut timeline, 8000).0, Placed::Late);
+    assert_eq!(write(&mut timeline, 8160).0, Placed::AsSent);
+}
