@@ -128,22 +128,27 @@ impl Lifecycle {
     /// Brings the phase in line with who watches.
     fn settle(&mut self, now: Instant) -> Option<Action> {
         match (self.phase.clone(), self.wanted()) {
-            (Phase::Idle, true) => self.start(now),
+            (Phase::Idle, true) => return Some(self.start(now)),
             (Phase::Starting { heard }, false) => self.linger(now, None, heard),
             (Phase::Live { since, heard }, false) => self.linger(now, Some(since), heard),
-            (Phase::Lingering { live, heard, .. }, true) => {
-                self.phase = match live {
-                    Some(since) => Phase::Live { since, heard },
-                    None => Phase::Starting { heard },
-                };
-                None
-            }
-            (Phase::Backoff { .. }, false) => {
-                self.idle();
-                None
-            }
-            _ => None,
+            (
+                Phase::Lingering {
+                    live: Some(since),
+                    heard,
+                    ..
+                },
+                true,
+            ) => self.phase = Phase::Live { since, heard },
+            (
+                Phase::Lingering {
+                    live: None, heard, ..
+                },
+                true,
+            ) => self.phase = Phase::Starting { heard },
+            (Phase::Backoff { .. }, false) => self.idle(),
+            _ => {}
         }
+        None
     }
 
     fn first_frame(&mut self, now: Instant) {
@@ -180,7 +185,7 @@ impl Lifecycle {
             return None;
         }
         let Some(fault) = fault else {
-            return self.start(now);
+            return Some(self.start(now));
         };
         if since.is_some_and(|since| now - since >= PROVEN) {
             self.backoff = Backoff::default();
@@ -205,16 +210,16 @@ impl Lifecycle {
         }
         match &self.phase {
             Phase::Idle => None,
-            Phase::Lingering { until, .. } if *until <= now => self.stop(now, None),
+            Phase::Lingering { until, .. } if *until <= now => Some(self.stop(now, None)),
             Phase::Starting { .. } | Phase::Live { .. } | Phase::Lingering { .. } => {
                 let message = format!(
                     "the camera sent nothing for {} s",
                     self.policy.stall.as_secs_f32()
                 );
-                self.stop(now, Some(Fault::new(Reason::Stalled, message)))
+                Some(self.stop(now, Some(Fault::new(Reason::Stalled, message))))
             }
             Phase::Stopping { .. } => Some(Action::Abort),
-            Phase::Backoff { .. } => self.start(now),
+            Phase::Backoff { .. } => Some(self.start(now)),
         }
     }
 
@@ -222,31 +227,25 @@ impl Lifecycle {
         self.backoff = Backoff::default();
         match self.phase {
             Phase::Idle | Phase::Stopping { .. } => None,
-            Phase::Backoff { .. } => self.start(now),
-            _ => self.stop(now, None),
+            Phase::Backoff { .. } => Some(self.start(now)),
+            _ => Some(self.stop(now, None)),
         }
     }
 
-    fn start(&mut self, now: Instant) -> Option<Action> {
+    fn start(&mut self, now: Instant) -> Action {
         self.phase = Phase::Starting { heard: now };
-        Some(Action::Start)
+        Action::Start
     }
 
-    fn stop(&mut self, now: Instant, fault: Option<Fault>) -> Option<Action> {
-        self.phase = Phase::Stopping {
-            until: now + STOP_GRACE,
-            fault,
-        };
-        Some(Action::Cancel)
+    fn stop(&mut self, now: Instant, fault: Option<Fault>) -> Action {
+        let until = now + STOP_GRACE;
+        self.phase = Phase::Stopping { until, fault };
+        Action::Cancel
     }
 
-    fn linger(&mut self, now: Instant, live: Option<Instant>, heard: Instant) -> Option<Action> {
-        self.phase = Phase::Lingering {
-            until: now + self.policy.linger,
-            live,
-            heard,
-        };
-        None
+    fn linger(&mut self, now: Instant, live: Option<Instant>, heard: Instant) {
+        let until = now + self.policy.linger;
+        self.phase = Phase::Lingering { until, live, heard };
     }
 
     fn idle(&mut self) {

@@ -180,6 +180,9 @@ impl Stream {
     }
 
     /// The Channel that URLs without a channel mean.
+    ///
+    /// # Panics
+    /// Never: `apply` refuses a Stream without Channels.
     pub fn first_channel(&self) -> &Channel {
         self.0
             .channels

@@ -40,6 +40,17 @@ pub enum Read<T> {
     Closed,
 }
 
+/// What the policy says of a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    /// Read on.
+    Stay,
+    /// Go to this start.
+    To(u64),
+    /// Wait for a start.
+    Wait,
+}
+
 /// The newest items, numbered from 0 in the order of their pushing. Pure: no clock, no lock.
 #[derive(Debug)]
 pub struct Window<T> {
@@ -97,7 +108,7 @@ impl<T: Clone> Window<T> {
 
     /// Moves `cursor` on by one item, unless something else than an item is due.
     pub fn read_item(&mut self, cursor: &mut Cursor) -> Option<T> {
-        if self.closed || self.target(cursor).is_some() {
+        if self.closed || self.policy(cursor) != Move::Stay {
             return None;
         }
         self.take(cursor)
@@ -164,35 +175,34 @@ impl<T: Clone> Window<T> {
         self.overflows
     }
 
-    /// Where the policy sends a cursor that must not simply read on: `Ok` to that number, `Err` to wait.
-    fn target(&self, cursor: &Cursor) -> Option<Result<u64, ()>> {
+    /// What the policy says of a cursor.
+    fn policy(&self, cursor: &Cursor) -> Move {
         let Some(next) = cursor.next else {
-            return Some(self.newest_start.ok_or(()));
+            return self.newest_start.map_or(Move::Wait, Move::To);
         };
-        let newer_start = self.newest_start.filter(|&start| start > next);
+        let start = self.newest_start.filter(|&start| start >= next);
         if cursor.lost || next < self.first {
-            return Some(
-                newer_start
-                    .or(self.newest_start.filter(|&start| start == next))
-                    .ok_or(()),
-            );
+            return start.map_or(Move::Wait, Move::To);
         }
-        let slot = self.slots.get((next - self.first) as usize)?;
-        let too_far = self.behind(slot) > self.bounds.keep;
-        newer_start.filter(|_| too_far).map(Ok)
+        let too_far = |slot| self.behind(slot) > self.bounds.keep;
+        match (start, self.slots.get((next - self.first) as usize)) {
+            (Some(start), Some(slot)) if start > next && too_far(slot) => Move::To(start),
+            _ => Move::Stay,
+        }
     }
 
     /// Applies the policy to `cursor`; the number of items that it passes over, if it does.
     fn reposition(&self, cursor: &mut Cursor) -> Option<u64> {
-        match self.target(cursor)? {
-            Ok(to) => {
-                let from = cursor.next.replace(to);
-                cursor.lost = false;
-                from.map(|from| to - from).filter(|&missed| missed > 0)
-            }
-            Err(()) => {
+        match self.policy(cursor) {
+            Move::Stay => None,
+            Move::Wait => {
                 cursor.lost = cursor.next.is_some();
                 None
+            }
+            Move::To(start) => {
+                cursor.lost = false;
+                let from = cursor.next.replace(start)?;
+                Some(start - from).filter(|&missed| missed > 0)
             }
         }
     }
