@@ -1,0 +1,86 @@
+/** The product: one process with a configuration of its own, on a free port. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Child, freePort, ROOT, WORK } from "./processes.mjs";
+import { until } from "./wait.mjs";
+
+/** The binary under test: `LUNETTE_BIN`, or what `make build` leaves. */
+export const BINARY = process.env.LUNETTE_BIN ?? join(ROOT, "target/release/lunette");
+
+/** A TOML value: every string, number, boolean and table that the tests need has JSON's form. */
+function toml(tables) {
+  return Object.entries(tables)
+    .map(([name, keys]) => [`[${name}]`, ...Object.entries(keys).map(([k, v]) => `${k} = ${JSON.stringify(v)}`)].join("\n"))
+    .join("\n\n");
+}
+
+export class Lunette {
+  /**
+   * Starts it and waits until it is healthy.
+   * @param {object} options
+   * @param {Record<string, string|object>} options.streams Stream id to URL, or to the keys of its table.
+   * @param {object} options.defaults The keys of `[defaults]`.
+   * @param {string} options.level The log's level.
+   * @param {string[]} options.args Instead of a configuration: the command line.
+   */
+  static async start({ streams = {}, defaults = {}, level = "info", args, env } = {}) {
+    if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run make build, or set LUNETTE_BIN`);
+    const port = await freePort();
+    const lunette = new Lunette(port);
+    const listen = `127.0.0.1:${port}`;
+    const tables = { server: { listen }, log: { level }, defaults };
+    for (const [id, keys] of Object.entries(streams)) tables[`streams.${id}`] = typeof keys === "string" ? { url: keys } : keys;
+    lunette.child = new Child(BINARY, args?.(listen) ?? ["--config", configFile(toml(tables))], { name: "lunette", env });
+    await until("lunette is healthy", () => lunette.healthy());
+    return lunette;
+  }
+
+  constructor(port) {
+    this.port = port;
+    this.http = `http://127.0.0.1:${port}`;
+  }
+
+  async healthy() {
+    if (this.child.ended) throw new Error(`lunette ended: ${this.child.output.slice(-2000)}`);
+    return (await fetch(`${this.http}/healthz`)).ok;
+  }
+
+  /** The WebSocket URL of a stream, or of one of its channels. */
+  mse(stream, channel) {
+    const path = channel === undefined ? stream : `${stream}/channel/${channel}`;
+    return `ws://127.0.0.1:${this.port}/stream/${path}/mse`;
+  }
+
+  /** The API's list of streams. */
+  async streams() {
+    return (await (await fetch(`${this.http}/api/v1/streams`)).json()).streams;
+  }
+
+  /** The first channel of a stream as the API tells it. */
+  async channel(id) {
+    return (await this.streams()).find((stream) => stream.id === id)?.channels[0];
+  }
+
+  /** Everything it has logged. */
+  get log() {
+    return this.child.output;
+  }
+
+  /** Resident memory in MiB. */
+  get rssMib() {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child.pid}/status`, "utf8"))[1]) / 1024;
+  }
+
+  stop() {
+    return this.child.stop();
+  }
+}
+
+/** Writes a configuration into a folder of its own; returns its path. */
+export function configFile(text) {
+  mkdirSync(WORK, { recursive: true });
+  const path = join(mkdtempSync(join(WORK, "config-")), "lunette.toml");
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}

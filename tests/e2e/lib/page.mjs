@@ -1,0 +1,109 @@
+/**
+ * What runs inside a page: makes a player, logs every presented picture with the clock read from its pixels,
+ * listens to its sound. Sent to the browser as text, so it uses nothing from outside.
+ */
+export function inPage() {
+  const VALUE_BITS = 32;
+  const BITS = 40;
+  const BLOCK = 24;
+  /** The width that the row of blocks is drawn for; it scales with the picture. */
+  const DRAWN_WIDTH = 1280;
+
+  const canvas = Object.assign(document.createElement("canvas"), { width: BITS * BLOCK, height: BLOCK });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+
+  /** The value in the row of blocks of a video's picture, or null where its sum is wrong. */
+  function stamp(video) {
+    const scale = video.videoWidth / DRAWN_WIDTH;
+    context.drawImage(video, 0, 0, canvas.width * scale, BLOCK * scale, 0, 0, canvas.width, BLOCK);
+    const row = context.getImageData(0, BLOCK / 2, canvas.width, 1).data;
+    const number = (from, to) => {
+      let value = 0;
+      for (let i = from; i < to; i++) value = value * 2 + (row[(i * BLOCK + BLOCK / 2) * 4 + 1] > 128 ? 1 : 0);
+      return value;
+    };
+    const value = number(0, VALUE_BITS);
+    const sum = [0, 8, 16, 24].reduce((total, shift) => total + ((value >>> shift) & 255), 90) & 255;
+    return sum === number(VALUE_BITS, BITS) ? value : null;
+  }
+
+  /** The wall clock as a stamp: the low 32 bits of its milliseconds. */
+  const clock = () => Date.now() % 2 ** VALUE_BITS;
+
+  class Watched {
+    /** Presented pictures: `{ at, stamp, time }`: wall clock ms, value of the pixels, media time in s. */
+    pictures = [];
+    states = [];
+
+    constructor(src, attributes = {}) {
+      this.element = document.createElement("lunette-player");
+      this.began = Date.now();
+      this.element.addEventListener("lunette-state", (event) => {
+        this.states.push({ at: Date.now(), ...event.detail });
+      });
+      for (const [name, value] of Object.entries(attributes)) this.element.setAttribute(name, value);
+      this.element.setAttribute("src", src);
+      this.element.style.cssText = "display:inline-block;width:400px;height:225px";
+      document.body.append(this.element);
+      this.follow();
+    }
+
+    /** The video of now: a player may replace it. */
+    get video() {
+      return this.element.shadowRoot?.querySelector("video") ?? null;
+    }
+
+    follow() {
+      const video = this.video;
+      if (!video) return setTimeout(() => this.follow(), 20);
+      const presented = (_, { mediaTime }) => {
+        this.pictures.push({ at: Date.now(), stamp: stamp(video), time: mediaTime, width: video.videoWidth });
+        if (video === this.video) video.requestVideoFrameCallback(presented);
+        else this.follow();
+      };
+      return video.requestVideoFrameCallback(presented);
+    }
+
+    /** What the test reads: state, counters, and the pictures since index `from`. */
+    report(from = 0) {
+      const video = this.video;
+      const quality = video?.getVideoPlaybackQuality?.();
+      return {
+        state: this.element.state,
+        states: this.states,
+        stats: this.element.stats?.(),
+        began: this.began,
+        now: Date.now(),
+        pictures: this.pictures.slice(from),
+        decoded: quality?.totalVideoFrames ?? 0,
+        dropped: quality?.droppedVideoFrames ?? 0,
+        currentTime: video?.currentTime ?? 0,
+        size: video ? `${video.videoWidth}x${video.videoHeight}` : "",
+        text: this.element.shadowRoot?.textContent?.replace(/\s+/g, " ").trim() ?? "",
+        navigation: performance.timeOrigin,
+      };
+    }
+
+    /** The loudest tone of the sound within `ms`: its level in dB and its frequency in Hz. */
+    async listen(ms) {
+      const video = this.video;
+      video.muted = false;
+      video.volume = 1;
+      const audio = new AudioContext();
+      const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
+      audio.createMediaElementSource(video).connect(analyser).connect(audio.destination);
+      await audio.resume();
+      const bins = new Float32Array(analyser.frequencyBinCount);
+      let best = { db: -Infinity, hz: 0 };
+      for (const end = Date.now() + ms; Date.now() < end; ) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        analyser.getFloatFrequencyData(bins);
+        const peak = bins.reduce((at, level, i) => (level > bins[at] ? i : at), 0);
+        if (bins[peak] > best.db) best = { db: bins[peak], hz: (peak * audio.sampleRate) / analyser.fftSize };
+      }
+      return { ...best, context: audio.state, decodedBytes: video.webkitAudioDecodedByteCount ?? null };
+    }
+  }
+
+  window.lunetteTest = { Watched, stamp, clock, watched: {} };
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what `make test` needs and is not there yet: Debian packages, Rust components, npm packages.
+# Quick when nothing is missing. Set LUNETTE_NO_APT=1 to be told instead of having packages installed.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+packages=(
+  # the cameras
+  python3 python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+  gstreamer1.0-libav gstreamer1.0-rtsp vlc-bin vlc-plugin-base
+  # clips, and a parser
+  ffmpeg
+  # the browsers
+  chromium firefox-esr
+  # setpriv, so that no child outlives its test
+  util-linux
+  # a C compiler and linker for the build
+  build-essential
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+command -v node >/dev/null || missing+=(nodejs npm)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ -n "${LUNETTE_NO_APT:-}" ]; then
+    echo "missing Debian packages: ${missing[*]}" >&2
+    exit 1
+  fi
+  sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error(`Node ${process.version} is too old: 20 or newer is needed`); process.exit(1) }'
+
+# Rust comes with rustup; rust-toolchain.toml names the version and is obeyed by any cargo call.
+command -v cargo >/dev/null || {
+  echo "cargo is missing: install Rust with https://rustup.rs" >&2
+  exit 1
+}
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+
+# npm leaves this file; it is as new as the lock file when they agree.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci --no-audit --no-fund --loglevel=error
+fi
+
+cameras/clips.sh

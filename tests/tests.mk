@@ -1,0 +1,22 @@
+# The targets that prove and measure; included by the Makefile at the root.
+
+.PHONY: test install-tests e2e fuzz bench
+
+FUZZ_SECONDS ?= 60
+
+test: install-tests ## install what the tests need, then check, build and run all of them
+	$(MAKE) check
+	$(MAKE) build
+	$(MAKE) e2e
+
+install-tests: ## install what the tests need from Debian and npm
+	tests/install.sh
+
+e2e: ## end-to-end tests against target/release/lunette (LUNETTE_BIN= for another)
+	tests/e2e/run.sh
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60)
+	tests/fuzz.sh $(FUZZ_SECONDS)
+
+bench: install-tests build ## benchmarks: micro, load, first picture, latency, idle
+	tests/bench/run.sh
