@@ -1,4 +1,23 @@
+mod aac;
+mod av1;
+mod duration;
+mod h264;
+mod h265;
+mod h265_sets;
+mod vui;
+
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
+
+pub use aac::Aac;
+pub(crate) use aac::Adts;
+pub use av1::Av1;
+pub use h264::H264;
+pub(crate) use h264::{MAX_PARAMETER_SET, MAX_PPS, pps_id as h264_pps_id};
+pub use h265::H265;
+pub(crate) use h265::pps_id as h265_pps_id;
 
 use crate::time::VIDEO_CLOCK;
 
@@ -61,113 +80,6 @@ pub enum Format {
     G722,
     /// Linear 16-bit PCM, big endian.
     L16(L16),
-}
-
-/// H.264 parameter sets and what they say. Made by `H264::new`, which parses them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct H264 {
-    /// The sequence parameter set, a whole NAL unit with its header byte.
-    pub sps: Bytes,
-    /// The picture parameter sets, whole NAL units, in the order of their ids.
-    pub pps: Vec<Bytes>,
-    /// Width of the visible picture in pixels.
-    pub width: u32,
-    /// Height of the visible picture in pixels.
-    pub height: u32,
-    /// Pixel aspect ratio (horizontal, vertical), (1, 1) where unsaid.
-    pub aspect: (u32, u32),
-    /// How many pictures may precede a picture in decoding order and follow it in output order, where
-    /// the parameter sets say so (0 also for baseline and `pic_order_cnt_type` 2).
-    pub reorder: Option<u8>,
-    /// Frames per second as (numerator, denominator), where the parameter sets say so.
-    pub frame_rate: Option<(u32, u32)>,
-}
-
-/// H.265 parameter sets and what they say. Made by `H265::new`, which parses them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct H265 {
-    /// The video parameter set, a whole NAL unit with its two header bytes.
-    pub vps: Bytes,
-    /// The sequence parameter set, a whole NAL unit.
-    pub sps: Bytes,
-    /// The picture parameter sets, whole NAL units, in the order of their ids.
-    pub pps: Vec<Bytes>,
-    /// Width of the visible picture in pixels.
-    pub width: u32,
-    /// Height of the visible picture in pixels.
-    pub height: u32,
-    /// Pixel aspect ratio (horizontal, vertical), (1, 1) where unsaid.
-    pub aspect: (u32, u32),
-    /// `sps_max_num_reorder_pics` of the highest sub-layer.
-    pub reorder: Option<u8>,
-    /// Frames per second as (numerator, denominator), where the parameter sets say so.
-    pub frame_rate: Option<(u32, u32)>,
-    /// `general_profile_space`.
-    pub profile_space: u8,
-    /// `general_tier_flag`.
-    pub high_tier: bool,
-    /// `general_profile_idc`.
-    pub profile_idc: u8,
-    /// `general_profile_compatibility_flag[0..32]`, flag 0 in the top bit.
-    pub profile_compatibility: u32,
-    /// The 48 bits of constraint flags after them.
-    pub constraints: [u8; 6],
-    /// `general_level_idc`, 30 times the level.
-    pub level_idc: u8,
-    /// `chroma_format_idc`: 1 is 4:2:0.
-    pub chroma_format: u8,
-    /// Bits per luma sample.
-    pub bit_depth_luma: u8,
-    /// Bits per chroma sample.
-    pub bit_depth_chroma: u8,
-    /// `sps_max_sub_layers_minus1 + 1`.
-    pub temporal_layers: u8,
-    /// `sps_temporal_id_nesting_flag`.
-    pub temporal_nesting: bool,
-}
-
-/// AV1 parameters. Made by `Av1::new`, which parses the sequence header.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Av1 {
-    /// The sequence header OBU, with its header and size field.
-    pub sequence_header: Bytes,
-    /// Width of the picture in pixels (`max_frame_width_minus_1 + 1`).
-    pub width: u32,
-    /// Height of the picture in pixels.
-    pub height: u32,
-    /// `seq_profile`.
-    pub profile: u8,
-    /// `seq_level_idx[0]`.
-    pub level_idx: u8,
-    /// `seq_tier[0]`.
-    pub high_tier: bool,
-    /// Bits per sample: 8, 10 or 12.
-    pub bit_depth: u8,
-    /// `mono_chrome`.
-    pub monochrome: bool,
-    /// `subsampling_x` and `subsampling_y`.
-    pub subsampling: (bool, bool),
-    /// `chroma_sample_position`.
-    pub chroma_position: u8,
-}
-
-/// AAC parameters. Made by `Aac::new`, which parses the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Aac {
-    /// The AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1) as the peer gave it.
-    pub config: Bytes,
-    /// Audio object type: 2 is AAC-LC, 5 is HE-AAC.
-    pub object_type: u8,
-    /// Samples per second of the core coder: the track's clock.
-    pub sample_rate: u32,
-    /// Number of channels.
-    pub channels: u8,
-    /// Samples in one access unit, 1024 or 960, counted at `sample_rate`.
-    pub frame_length: u16,
 }
 
 /// Opus parameters. The clock is always 48 kHz (RFC 7587 §4.1).
