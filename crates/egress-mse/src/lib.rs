@@ -1,1 +1,3 @@
 //! fMP4 over WebSocket for Media Source Extensions.
+
+mod ws;
