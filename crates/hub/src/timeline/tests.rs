@@ -67,3 +67,30 @@ fn sound_from_before_the_seam_is_late() {
     assert_eq!(write(&mut timeline, 8000).0, Placed::Late);
     assert_eq!(write(&mut timeline, 8160).0, Placed::AsSent);
 }
+#[test]
+fn a_picture_whose_time_stands_still_is_moved_behind_the_one_before() {
+    let mut timeline = Timeline::default();
+    timeline.begin();
+    let format = picture();
+    for (pts, placed, dts) in [
+        (0, Placed::AsSent, 0),
+        (3600, Placed::AsSent, 3600),
+        (3600, Placed::Repaired, 3601),
+        (3000, Placed::Repaired, 3602),
+    ] {
+        let mut frame = frame(Arc::clone(&format), pts);
+        assert_eq!(timeline.place(&mut frame), placed);
+        assert_eq!(frame.dts, dts);
+        assert!(frame.pts >= frame.dts);
+    }
+}
+
+/// A picture format without parameter sets of its own: AV1 needs none for what is tested here.
+fn picture() -> Arc<Format> {
+    let header = bytes::Bytes::from_static(&[
+        0x0a, 0x0b, 0x00, 0x00, 0x00, 0x24, 0xc4, 0xff, 0xdf, 0x3f, 0xfa, 0xe0, 0x10,
+    ]);
+    Arc::new(Format::Av1(
+        media::Av1::new(header).expect("a sequence header"),
+    ))
+}
