@@ -6,4 +6,4 @@ cd "$(dirname "$0")"
 rm -rf ../.work/logs ../.work/media ../.work/config-*
 files=()
 for name in "${@:-*}"; do files+=($name.test.mjs); done
-exec node --test --test-concurrency=2 --test-reporter=spec "${files[@]}"
+exec node --test --test-force-exit --test-concurrency=2 --test-reporter=spec "${files[@]}"

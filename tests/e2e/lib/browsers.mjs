@@ -49,16 +49,20 @@ export async function launch(name) {
 
 /** A page on the product's own origin with our helpers and players of the test's choice. */
 export class Page {
-  /** Opens the product's front page, takes its own content away, and keeps the player's script. */
+  /** Opens the product's front page as anybody would. */
+  static async front(browser, lunette) {
+    const page = new Page(await browser.newPage());
+    await page.tab.goto(`${lunette.http}/`);
+    // Both browsers take text: a function compiled here can't be sent by reference.
+    await page.tab.evaluate(`(${inPage})(); undefined`);
+    return page;
+  }
+
+  /** Opens the front page, takes its own content away, and keeps the player's script. */
   static async open(browser, lunette) {
-    const tab = await browser.newPage();
-    const page = new Page(tab);
-    tab.on("console", (message) => page.console.push(`${message.type()}: ${message.text()}`));
-    tab.on("pageerror", (error) => page.console.push(`uncaught: ${error.message}`));
-    await tab.goto(`${lunette.http}/`);
-    // Firefox takes no function that was compiled elsewhere by reference: both get the text.
-    await tab.evaluate(`(${inPage})(); document.body.replaceChildren(); undefined`);
-    await tab.evaluate("import('/player.js').then(() => customElements.whenDefined('lunette-player')).then(() => undefined)");
+    const page = await Page.front(browser, lunette);
+    await page.tab.evaluate("document.body.replaceChildren(); undefined");
+    await page.tab.evaluate("import('/player.js').then(() => customElements.whenDefined('lunette-player')).then(() => undefined)");
     return page;
   }
 
@@ -66,13 +70,25 @@ export class Page {
 
   constructor(tab) {
     this.tab = tab;
+    tab.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
+    tab.on("pageerror", (error) => this.console.push(`uncaught: ${error.message}`));
+  }
+
+  /** The player that the page itself brought. */
+  async own(id) {
+    await this.#watch(id, 'new lunetteTest.Watched(document.querySelector("lunette-player"))');
+    return new Player(this, id);
   }
 
   /** Adds a player of stream `id`. */
   async play(id, attributes = {}) {
     const options = JSON.stringify({ muted: "", autoplay: "", ...attributes });
-    await this.tab.evaluate(`lunetteTest.watched[${JSON.stringify(id)}] = new lunetteTest.Watched("/stream/${id}", ${options}); undefined`);
+    await this.#watch(id, `lunetteTest.Watched.add("/stream/${id}", ${options})`);
     return new Player(this, id);
+  }
+
+  #watch(id, expression) {
+    return this.tab.evaluate(`lunetteTest.watched[${JSON.stringify(id)}] = ${expression}; undefined`);
   }
 
   close() {

@@ -1,10 +1,10 @@
 /** Cameras: processes that serve RTSP on 127.0.0.1. */
 import { execFileSync } from "node:child_process";
+import { connect } from "node:net";
 import { join } from "node:path";
 
 import { Child, freePort, TESTS, WORK } from "./processes.mjs";
 import { until } from "./wait.mjs";
-import { connect } from "node:net";
 
 const CAMERAS = join(TESTS, "cameras");
 
@@ -54,14 +54,16 @@ class Camera {
  * gst-rtsp-server.
  * @param {object} what
  * @param {Record<string,string>} what.files Mount to clips: `{ cam: "main.mp4+tone.alaw" }`.
+ * @param {string[]} what.stamp Mounts that film the clock.
+ * @param {number} what.core The core to be pinned to.
  * @param {string[]} what.args More arguments of gst_cam.py.
  */
-export async function gstCamera({ files = {}, stamp = [], args = [] }) {
+export async function gstCamera({ files = {}, stamp = [], args = [], core }) {
   const mounts = Object.entries(files).flatMap(([mount, spec]) => ["--file", `/${mount}=${paths(spec)}`]);
   const live = stamp.flatMap((mount) => ["--stamp", `/${mount}`]);
   const start = async (port) => {
     const all = [join(CAMERAS, "gst_cam.py"), "--port", port, ...mounts, ...live, ...args];
-    const child = new Child("/usr/bin/python3", all, { name: "gst_cam" });
+    const child = new Child("/usr/bin/python3", all, { name: "gst_cam", core });
     await child.says(/^ready/m);
     return child;
   };

@@ -24,14 +24,14 @@ export class Lunette {
    * @param {string} options.level The log's level.
    * @param {string[]} options.args Instead of a configuration: the command line.
    */
-  static async start({ streams = {}, defaults = {}, level = "info", args, env } = {}) {
+  static async start({ streams = {}, defaults = {}, level = "info", args, env, core } = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run make build, or set LUNETTE_BIN`);
     const port = await freePort();
     const lunette = new Lunette(port);
     const listen = `127.0.0.1:${port}`;
     const tables = { server: { listen }, log: { level }, defaults };
     for (const [id, keys] of Object.entries(streams)) tables[`streams.${id}`] = typeof keys === "string" ? { url: keys } : keys;
-    lunette.child = new Child(BINARY, args?.(listen) ?? ["--config", configFile(toml(tables))], { name: "lunette", env });
+    lunette.child = new Child(BINARY, args?.(listen) ?? ["--config", configFile(toml(tables))], { name: "lunette", env, core });
     await until("lunette is healthy", () => lunette.healthy());
     return lunette;
   }

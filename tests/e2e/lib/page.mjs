@@ -35,17 +35,24 @@ export function inPage() {
     pictures = [];
     states = [];
 
-    constructor(src, attributes = {}) {
-      this.element = document.createElement("lunette-player");
+    constructor(element) {
+      this.element = element;
       this.began = Date.now();
       this.element.addEventListener("lunette-state", (event) => {
         this.states.push({ at: Date.now(), ...event.detail });
       });
-      for (const [name, value] of Object.entries(attributes)) this.element.setAttribute(name, value);
-      this.element.setAttribute("src", src);
-      this.element.style.cssText = "display:inline-block;width:400px;height:225px";
-      document.body.append(this.element);
       this.follow();
+    }
+
+    /** A new player of `src` at the end of the page. */
+    static add(src, attributes) {
+      const element = document.createElement("lunette-player");
+      const watched = new Watched(element);
+      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+      element.setAttribute("src", src);
+      element.style.cssText = "display:inline-block;width:400px;height:225px";
+      document.body.append(element);
+      return watched;
     }
 
     /** The video of now: a player may replace it. */

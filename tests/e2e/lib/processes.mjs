@@ -28,22 +28,24 @@ export function freePort() {
 
 /** A process that the kernel kills when this one dies. Its output goes to a file in .work/logs. */
 export class Child {
-  /** All that was written to stdout and stderr so far; for short-lived output only when `keep` is set. */
+  /** All that was written to stdout and stderr so far. */
   output = "";
 
-  constructor(command, args, { name = "child", env = {}, keep = true } = {}) {
+  /** @param {{ name?: string, env?: object, core?: number }} options `core` pins it to one. */
+  constructor(command, args, { name = "child", env = {}, core } = {}) {
     mkdirSync(join(WORK, "logs"), { recursive: true });
     this.name = name;
     this.logFile = join(WORK, "logs", `${name}.${process.pid}.${children++}.log`);
     const log = createWriteStream(this.logFile);
-    this.process = spawn("setpriv", ["--pdeathsig", "KILL", command, ...args.map(String)], {
+    const pinned = core === undefined ? [] : ["taskset", "-c", String(core)];
+    this.process = spawn("setpriv", ["--pdeathsig", "KILL", ...pinned, command, ...args.map(String)], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.on("data", (chunk) => {
         log.write(chunk);
-        if (keep) this.output += chunk;
+        this.output += chunk;
       });
     }
     this.exited = new Promise((resolve) => {

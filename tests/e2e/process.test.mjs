@@ -1,0 +1,102 @@
+/** The program as whoever runs it sees it: what it prints, how it ends, what it survives. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+
+import { gstCamera } from "./lib/cameras.mjs";
+import { BINARY, configFile, Lunette } from "./lib/lunette.mjs";
+import { Child, freePort, run } from "./lib/processes.mjs";
+import { Viewer } from "./lib/viewer.mjs";
+import { until } from "./lib/wait.mjs";
+
+test("without a configuration it serves the demo camera, with picture and sound, through a real RTSP session", { timeout: 40_000 }, async () => {
+  const lunette = await Lunette.start({ args: (listen) => ["--listen", listen] });
+  assert.match(lunette.log, new RegExp(lunette.http), "it prints where to look");
+  const [stream] = await lunette.streams();
+  assert.deepEqual([stream.id, stream.name], ["demo", "Demo camera"]);
+  const viewer = new Viewer(lunette.mse("demo"));
+  await viewer.frames(50);
+  await viewer.frames(50, "audio");
+  const { channels: [channel] } = (await lunette.streams())[0];
+  assert.deepEqual([channel.state, channel.viewers], ["live", 1]);
+  assert.deepEqual(channel.tracks.map((track) => track.codec), ["H.264", "AAC"]);
+  await lunette.stop();
+});
+
+test("a stop asked for is done within 6 s, ends with status 0, and tells viewers with 1001", { timeout: 40_000 }, async () => {
+  const camera = await gstCamera({ files: { cam: "small.mp4" } });
+  const lunette = await Lunette.start({ streams: { cam: camera.url() } });
+  const viewers = [new Viewer(lunette.mse("cam")), new Viewer(lunette.mse("cam"), { legacy: true })];
+  await Promise.all(viewers.map((viewer) => viewer.frames(10)));
+  const { code, tookMs } = await lunette.stop();
+  assert.equal(code, 0);
+  assert.ok(tookMs < 6000, `${tookMs} ms`);
+  for (const viewer of viewers) assert.equal((await viewer.ended()).code, 1001);
+  assert.doesNotMatch(lunette.log, /panicked/);
+});
+
+test("its own demo camera is played by ffmpeg over TCP and over UDP", { timeout: 60_000 }, async () => {
+  const port = await freePort();
+  const camera = new Child(BINARY, ["demo-camera", "--listen", `127.0.0.1:${port}`], { name: "demo-camera" });
+  await until("the demo camera listens", () => new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1").once("connect", () => (socket.destroy(), resolve(true))).once("error", () => resolve(false));
+  }));
+  const told = await camera.says(/rtsp:\/\/\S+/);
+  const url = told[0].replace(/[^\w/]+$/, "");
+  for (const transport of ["tcp", "udp"]) {
+    const args = ["-hide_banner", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "12", "-f", "null", "-"];
+    assert.equal((await run("ffmpeg", args)).trim(), "", `${transport}: ffmpeg complains`);
+  }
+  await camera.stop();
+});
+
+test("a wrong key is an error with status 2 that names line, key and what was meant", { timeout: 20_000 }, async () => {
+  const path = configFile('[server]\nlisten = "127.0.0.1:0"\n\n[streams.front]\nurl = "rtsp://10.0.0.1/x"\non_demnad = true\n');
+  for (const args of [["check", "--config", path], ["--config", path]]) {
+    const child = new Child(BINARY, args, { name: "check" });
+    const { code } = await child.exited;
+    assert.equal(code, 2);
+    assert.match(child.output, /lunette\.toml:6/);
+    assert.match(child.output, /on_demnad/);
+    assert.match(child.output, /on_demand/);
+  }
+});
+
+test("a port that is taken is an error in words, not a stack trace", { timeout: 20_000 }, async () => {
+  const lunette = await Lunette.start({});
+  const child = new Child(BINARY, ["--listen", `127.0.0.1:${lunette.port}`], { name: "second" });
+  const { code } = await child.exited;
+  assert.equal(code, 1);
+  assert.match(child.output, new RegExp(String(lunette.port)));
+  assert.doesNotMatch(child.output, /panicked|os error.*\n.*at /);
+  await lunette.stop();
+});
+
+test("clients that connect and say nothing, or rubbish, are let go and cost the others nothing", { timeout: 60_000 }, async () => {
+  const camera = await gstCamera({ files: { cam: "small.mp4" } });
+  const lunette = await Lunette.start({ streams: { cam: camera.url() } });
+  const viewer = new Viewer(lunette.mse("cam"));
+  await viewer.frames(5);
+  const silent = Array.from({ length: 50 }, () => connect(lunette.port, "127.0.0.1"));
+  for (const socket of silent) socket.on("error", () => {});
+  silent.slice(0, 10).forEach((socket) => socket.write(Buffer.from([0, 255, 13, 10, 1, 2, 3])));
+  silent.slice(10, 20).forEach((socket) => socket.write("GET / HTTP/1.1\r\nX: " + "a".repeat(200_000)));
+  await until("all 50 are let go", () => silent.every((socket) => socket.closed || socket.readableEnded), 45_000);
+  const before = viewer.of("video").length;
+  await viewer.frames(before + 10);
+  await lunette.stop();
+});
+
+test("pages are served with a strict policy, the player to anybody, and unknown paths as a problem", { timeout: 20_000 }, async () => {
+  const lunette = await Lunette.start({});
+  const page = await fetch(`${lunette.http}/`);
+  assert.match(page.headers.get("content-security-policy"), /default-src 'self'/);
+  assert.equal(page.headers.get("access-control-allow-origin"), null);
+  const player = await fetch(`${lunette.http}/player.js`);
+  assert.match(player.headers.get("content-type"), /javascript/);
+  assert.equal(player.headers.get("access-control-allow-origin"), "*");
+  const unknown = await fetch(`${lunette.http}/api/v1/nonsense`);
+  assert.equal(unknown.status, 404);
+  assert.match(unknown.headers.get("content-type"), /application\/problem\+json/);
+  await lunette.stop();
+});
