@@ -55,6 +55,13 @@ struct Unit {
     fragment: Option<usize>,
 }
 
+impl Unit {
+    /// Whether this was a picture, even if nothing of it is left.
+    fn is_picture(&self) -> bool {
+        self.has_picture || self.damaged
+    }
+}
+
 /// Assembles access units of NAL units.
 #[derive(Debug)]
 #[expect(
@@ -141,7 +148,7 @@ impl Picture {
         }
         // Parameter sets and SEI alone are no picture, whatever the marker says (Tapo, Reolink).
         let done = self.end_fragment();
-        if let Some(unit) = self.unit.take_if(|unit| unit.has_picture) {
+        if let Some(unit) = self.unit.take_if(|unit| unit.is_picture()) {
             self.marked = Some(unit.timestamp);
             self.finish(unit);
         }
@@ -185,7 +192,7 @@ impl Picture {
             return Ok(());
         };
         if unit.fragment.is_none() {
-            let known = unit.damaged || self.gap || unit.unproven;
+            let known = unit.damaged || unit.unproven || self.gate != Gate::Open;
             unit.damaged = true;
             // After a loss, and where the session joins in the middle of a picture, this is expected.
             return if known {
@@ -367,7 +374,7 @@ impl Picture {
         // An error in a fragment that nothing follows shows as a unit without it.
         let _ = self.end_fragment();
         match self.unit.take() {
-            Some(unit) if unit.has_picture => self.finish(unit),
+            Some(unit) if unit.is_picture() => self.finish(unit),
             Some(mut unit) => {
                 unit.timestamp = timestamp;
                 unit.unproven |= std::mem::take(&mut self.gap);
