@@ -35,6 +35,8 @@ pub enum Reason {
     Unreachable,
     /// The host answered that nothing listens there.
     Refused,
+    /// The peer serves as many as it can.
+    Busy,
     /// The peer did not answer in time.
     Timeout,
     /// The peer was heard, then fell silent.
@@ -59,6 +61,7 @@ impl Reason {
             Self::NotFound => "not_found",
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Timeout => "timeout",
             Self::Stalled => "stalled",
             Self::Tls => "tls",
