@@ -9,8 +9,11 @@ import { assertPlays, DEMO_MS, longestGap } from "./lib/pictures.mjs";
 
 const SECONDS = 4;
 const PICTURES = SECONDS * 25;
-/** The clips' tone: 440 Hz, and four times that for a moment each second. */
-const TONES = [440, 1760];
+
+/** The clips' tone of 440 Hz is what is heard; once a second a beep stands beside it. */
+function assertTone(heard) {
+  assert.ok(heard.seconds > 1 && heard.peak > 0.02 && heard.share > 0.5, JSON.stringify(heard));
+}
 
 const FILES = {
   aac: "main.mp4+tone.m4a",
@@ -60,9 +63,7 @@ for (const [name, can] of Object.entries(BROWSERS)) {
         assert.ok(report.decoded >= PICTURES * 0.9, `${report.decoded} decoded`);
         assert.equal(report.state, "live");
         assert.equal(report.size, "640x360");
-        const heard = await player.listen();
-        assert.ok(TONES.some((hz) => Math.abs(heard.hz - hz) < 15), JSON.stringify(heard));
-        assert.ok(heard.db > -50, JSON.stringify(heard));
+        assertTone(await player.listen());
         await player.remove();
       });
     }
@@ -86,8 +87,7 @@ for (const [name, can] of Object.entries(BROWSERS)) {
       test("plays H.265 with its sound", { timeout: 60_000 }, async () => {
         const { player, report } = await watch("hevc");
         assertPlays(report.pictures.slice(25));
-        const heard = await player.listen();
-        assert.ok(TONES.some((hz) => Math.abs(heard.hz - hz) < 15), JSON.stringify(heard));
+        assertTone(await player.listen());
         await player.remove();
       });
     } else {
@@ -121,7 +121,7 @@ describe("the front page", () => {
     const report = await player.pictures(PICTURES);
     assertPlays(report.pictures.slice(25), { loopMs: DEMO_MS });
     const heard = await player.listen();
-    assert.ok(heard.db > -60, JSON.stringify(heard));
+    assert.ok(heard.seconds > 1 && heard.peak > 0.01, JSON.stringify(heard));
     assert.match(await page.tab.evaluate("document.body.innerText"), /Demo camera/);
     await browser.close();
     await lunette.stop();

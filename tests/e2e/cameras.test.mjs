@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { garbageCamera, gstCamera, udpOnlyCamera } from "./lib/cameras.mjs";
+import { gstCamera, scriptedCamera, udpOnlyCamera } from "./lib/cameras.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { decode, ffprobe, mediabunny, mp4box, save } from "./lib/parsers.mjs";
 import { breaks, Viewer } from "./lib/viewer.mjs";
@@ -141,7 +141,7 @@ describe("a camera that refuses TCP", () => {
 describe("a camera that sends rubbish", () => {
   for (const fault of ["corrupt", "truncate", "noise", "lengths", "jump"]) {
     test(`${fault}: the picture comes back when the rubbish ends, and memory stays bounded`, { timeout: 90_000 }, async () => {
-      const camera = await garbageCamera({ fault, good: 4, bad: 3 });
+      const camera = await scriptedCamera({ fault, good: 4, bad: 3 });
       const lunette = await Lunette.start({ streams: { cam: camera.url(), ok: (await good()).url() } });
       const [viewer, other] = [new Viewer(lunette.mse("cam")), new Viewer(lunette.mse("ok"))];
       await viewer.frames(FPS);
@@ -164,4 +164,63 @@ describe("a camera that sends rubbish", () => {
     camera ??= await gstCamera({ files: { cam: "small.mp4" } });
     return camera;
   }
+});
+
+describe("an odd camera", () => {
+  const ODDITIES = {
+    plain: "nothing odd",
+    nosprop: "parameter sets that come with the first key frame only",
+    wrap: "timestamps and sequence numbers that wrap after three seconds",
+    "stap+ornate": "parameter sets in one packet, header extensions, contributing sources, padding",
+    twice: "every packet twice",
+    nomarker: "no marker bits",
+    still: "a timestamp that never changes",
+    lf: "lines that end in LF",
+    absolute: "an absolute control URL and no Content-Base",
+    channels: "other channels than asked for",
+    early: "pictures before the answer to PLAY",
+    mute: "no answer to PLAY",
+    redirect: "a redirect",
+    asks: "requests of its own",
+    timeout: "a session that wants to hear from us every 4 s",
+    nosession: "no Session header",
+    metadata: "an ONVIF metadata track before the video",
+  };
+  const SECONDS = 10;
+  let camera, lunette;
+
+  before(async () => {
+    camera = await scriptedCamera();
+    const ids = [...Object.keys(ODDITIES), "hangup"];
+    lunette = await Lunette.start({ streams: Object.fromEntries(ids.map((id) => [id.replace("+", "-"), camera.url(id)])) });
+  });
+  after(() => lunette?.stop());
+
+  for (const [id, what] of Object.entries(ODDITIES)) {
+    test(`is played without a hole: ${what}`, { timeout: 60_000 }, async () => {
+      const viewer = new Viewer(lunette.mse(id.replace("+", "-")));
+      const frames = await viewer.frames(SECONDS * FPS, "video", 30_000);
+      assert.ok(frames[0].sync);
+      // A clock that stands still is replaced by arrival, which is not as even.
+      if (id !== "still") assert.deepEqual(breaks(frames, viewer.track("video").timescale), []);
+      const spanned = (frames.at(-1).dts - frames[0].dts) / viewer.track("video").timescale;
+      assert.ok(Math.abs(spanned - SECONDS) < 1.5, `${spanned} s of media in ${SECONDS} s`);
+      const { channels: [{ state }] } = (await lunette.streams()).find((stream) => stream.id === id.replace("+", "-"));
+      assert.equal(state, "live");
+      assert.equal(viewer.texts.filter((text) => text.state === "offline").length, 0, "it was never away");
+      viewer.close();
+    });
+  }
+
+  test("that hangs up every 5 s is dialled again, and the time line goes on", { timeout: 60_000 }, async () => {
+    const viewer = new Viewer(lunette.mse("hangup"));
+    const frames = await viewer.frames(12 * FPS, "video", 40_000);
+    const { timescale } = viewer.track("video");
+    const all = breaks(frames, timescale);
+    assert.ok(all.every((at) => frames[at].dts > frames[at - 1].dts && frames[at].sync));
+    const waits = frames.slice(1).map((f, i) => f.at - frames[i].at);
+    assert.ok(Math.max(...waits) < 2000, `${Math.max(...waits)} ms without a picture`);
+    assert.equal(viewer.inits.length, 1, "the same format needs no second init segment");
+    viewer.close();
+  });
 });

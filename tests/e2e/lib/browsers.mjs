@@ -112,8 +112,9 @@ export class Player {
     return this.#call(`report(${from})`);
   }
 
-  listen(ms = 2500) {
-    return this.#call(`listen(${ms})`);
+  /** See `Watched.listen`; the clips' tone is 440 Hz. */
+  listen(ms = 2000, hz = 440) {
+    return this.#call(`listen(${ms}, ${hz})`);
   }
 
   /** Waits until `n` pictures were presented since the picture numbered `from`. */

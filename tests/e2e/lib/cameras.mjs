@@ -80,11 +80,12 @@ export async function udpOnlyCamera(file) {
   return new Camera(await freePort(), start).up();
 }
 
-/** The script that sends rubbish; `fault` as garbage.mjs names them. */
-export async function garbageCamera({ fault, good = 3, bad = 2 }) {
+/** The script: oddities are its mounts, `fault` is a kind of rubbish, as scripted.mjs names them. */
+export async function scriptedCamera({ fault, good = 3, bad = 2 } = {}) {
+  const rubbish = fault ? ["--fault", fault, "--good", good, "--bad", bad] : [];
   const start = async (port) => {
-    const args = ["--file", clip("main.h264"), "--fault", fault, "--good", good, "--bad", bad, "--port", port];
-    const child = new Child(join(CAMERAS, "garbage.mjs"), args, { name: `garbage-${fault}` });
+    const args = ["--file", clip("main.h264"), "--port", port, ...rubbish];
+    const child = new Child(join(CAMERAS, "scripted.mjs"), args, { name: `scripted-${fault ?? "odd"}` });
     await child.says(/^ready/m);
     return child;
   };

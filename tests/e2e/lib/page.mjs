@@ -91,25 +91,47 @@ export function inPage() {
       };
     }
 
-    /** The loudest tone of the sound within `ms`: its level in dB and its frequency in Hz. */
-    async listen(ms) {
+    /**
+     * Records the sound for `ms` and decodes the record. Needs no sound card, as an AudioContext would.
+     * @returns the seconds heard, the loudest sample (0 to 1), and the share of the energy that is at `hz`.
+     */
+    async listen(ms, hz) {
       const video = this.video;
       video.muted = false;
       video.volume = 1;
-      const audio = new AudioContext();
-      const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
-      audio.createMediaElementSource(video).connect(analyser).connect(audio.destination);
-      await audio.resume();
-      const bins = new Float32Array(analyser.frequencyBinCount);
-      let best = { db: -Infinity, hz: 0 };
-      for (const end = Date.now() + ms; Date.now() < end; ) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        analyser.getFloatFrequencyData(bins);
-        const peak = bins.reduce((at, level, i) => (level > bins[at] ? i : at), 0);
-        if (bins[peak] > best.db) best = { db: bins[peak], hz: (peak * audio.sampleRate) / analyser.fftSize };
-      }
-      return { ...best, context: audio.state, decodedBytes: video.webkitAudioDecodedByteCount ?? null };
+      const captured = video.captureStream?.() ?? video.mozCaptureStream();
+      const recorder = new MediaRecorder(new MediaStream(captured.getAudioTracks()));
+      const parts = [];
+      const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+      recorder.ondataavailable = (event) => parts.push(event.data);
+      recorder.start();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      recorder.stop();
+      await stopped;
+      const offline = new OfflineAudioContext(1, RATE, RATE);
+      const sound = await offline.decodeAudioData(await new Blob(parts).arrayBuffer());
+      const samples = sound.getChannelData(0);
+      const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+      return { seconds: sound.duration, peak, share: toneShare(samples, hz) };
     }
+  }
+
+  const RATE = 48000;
+
+  /** The share of the energy at `hz`, by Goertzel's filter over tenths of a second. */
+  function toneShare(samples, hz) {
+    const block = RATE / 10;
+    const turn = 2 * Math.cos((2 * Math.PI * hz) / RATE);
+    let [tone, all] = [0, 0];
+    for (let at = 0; at + block <= samples.length; at += block) {
+      let [one, two] = [0, 0];
+      for (let i = at; i < at + block; i++) {
+        [one, two] = [samples[i] + turn * one - two, one];
+        all += samples[i] ** 2;
+      }
+      tone += ((one ** 2 + two ** 2 - turn * one * two) * 2) / block;
+    }
+    return all > 0 ? tone / all : 0;
   }
 
   window.lunetteTest = { Watched, stamp, clock, watched: {} };
