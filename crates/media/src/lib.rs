@@ -6,6 +6,7 @@
 //! This crate is pure: it never knows tokio, sockets, clocks, HTTP or containers. Time is an argument.
 
 mod bits;
+mod dts;
 mod error;
 mod format;
 mod frame;
@@ -15,6 +16,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod time;
 
+pub use dts::DecodeTimes;
 pub use error::Error;
 pub use format::{Aac, Av1, Codec, Flac, Format, G711, H264, H265, Kind, L16, Opus};
 pub use frame::{Frame, Track, TrackId};

@@ -1,6 +1,13 @@
 //! Units of time and the conversions between them. See `docs/time.md`.
 
+mod clock;
+mod rate;
+mod timeline;
+
 use std::time::Duration;
+
+pub use clock::Repair;
+pub use timeline::{LEAD, Placed, Timeline};
 
 /// Nanoseconds in one second.
 pub const NANOS: i64 = 1_000_000_000;
