@@ -1,0 +1,293 @@
+/**
+ * The MSE transport: `lunette.v1` over a WebSocket (docs/mse.md) into a {@link Media}, kept at live by a
+ * {@link LiveBuffer}. One attempt: whatever goes wrong ends it, and {@link Session} decides what follows.
+ */
+
+import { LiveBuffer } from "./buffer.ts";
+import { isAudio, playableCodecs } from "./codecs.ts";
+import { Media, type MediaFault, mediaSourceClass, trackInits } from "./media.ts";
+import { onPicture } from "./picture.ts";
+import { closeFailure, hello, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
+import { Rate } from "./rate.ts";
+import { explainRefusal } from "./refusal.ts";
+import { SoundCheck } from "./soundcheck.ts";
+import type {
+  Failure,
+  Flow,
+  Transport,
+  TransportContext,
+  TransportKind,
+  TransportStats,
+} from "./transport.ts";
+import { under } from "./transport.ts";
+
+/** How long a ManagedMediaSource may want nothing before the connection is given up, in ms. */
+const UNWANTED_MS = 3_000;
+/** Playback that ran dry for less than this, in ms, should have kept a greater distance from live. */
+const SHORT_WAIT_MS = 800;
+
+/** The table entry. */
+export const mse: TransportKind = {
+  mode: "mse",
+  supported: () => mediaSourceClass() !== null && "WebSocket" in globalThis,
+  create: (context) => new Mse(context),
+};
+
+class Mse implements Transport {
+  readonly #context: TransportContext;
+  readonly #listeners = new AbortController();
+  readonly #live = new LiveBuffer();
+  readonly #rate = new Rate();
+  readonly #sound = new SoundCheck();
+  #socket: WebSocket | null = null;
+  #media: Media | null = null;
+  #stopPictures: (() => void) | null = null;
+  #announced: TrackInfo[] = [];
+  #awaitsInit = false;
+  #tracks: TrackInfo[] = [];
+  #pictured = false;
+  #soughtAt: number | null = null;
+  #waitingSince: number | null = null;
+  #unwantedAt: number | null = null;
+  #flow: Flow = { heardAt: null, mediaAt: null, samples: 0, sampleIntervalMs: 0, hasVideo: true };
+  #over = false;
+
+  constructor(context: TransportContext) {
+    this.#context = context;
+  }
+
+  start(): void {
+    const url = under(this.#context.url, "mse");
+    url.protocol = url.protocol.replace(/^http/, "ws");
+    const socket = new WebSocket(url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    const options = { signal: this.#listeners.signal };
+    socket.addEventListener("open", () => this.#opened(), options);
+    socket.addEventListener("message", (event) => this.#received(event.data), options);
+    socket.addEventListener("close", (event) => this.#closed(event), options);
+    this.#socket = socket;
+
+    const video = this.#context.video;
+    video.addEventListener("seeked", () => this.#advise(), options);
+    video.addEventListener("waiting", () => this.#waiting(), options);
+    video.addEventListener("playing", () => this.#playing(), options);
+    // Opening a MediaSource takes the browser a moment: it does so while the socket connects. A video that
+    // shows a picture keeps it until there is something to replace it with.
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) this.#attach();
+  }
+
+  stop(): void {
+    this.#over = true;
+    this.#listeners.abort();
+    this.#stopPictures?.();
+    this.#media?.close();
+    this.#media = null;
+    this.#closeSocket();
+  }
+
+  tick(now: number): void {
+    if (this.#over) return;
+    if (this.#unwantedAt !== null && now - this.#unwantedAt > UNWANTED_MS) this.#closeSocket();
+    this.#advise();
+    this.#media?.trim();
+    if (this.#sound.missing(now)) this.#soundMissing();
+  }
+
+  flow(): Flow {
+    // A browser that wants nothing is not a connection that died.
+    if (this.#unwantedAt !== null) this.#flow.heardAt = performance.now();
+    return this.#flow;
+  }
+
+  stats(): TransportStats {
+    const now = performance.now();
+    const at = this.#context.video.currentTime;
+    const lag = this.#pictured ? this.#live.lag(at, now / 1000) : null;
+    const range = this.#media?.ranges().find((r) => at >= r.start && at <= r.end);
+    const shown = this.#tracks.find((track) => track.kind === "video") ?? this.#tracks[0];
+    return {
+      latencyMs: lag === null ? null : Math.max(0, Math.round(lag * 1000)),
+      targetMs: Math.round(this.#live.target() * 1000),
+      bufferedMs: range ? Math.round((range.end - at) * 1000) : 0,
+      stalls: this.#live.stalls,
+      bitrate: this.#rate.bitsPerSecond(now),
+      codec: shown?.name ?? null,
+      resolution: shown?.width && shown.height ? `${shown.width}x${shown.height}` : null,
+    };
+  }
+
+  #closed(event: CloseEvent): void {
+    if (!this.#socket) return;
+    if (this.#flow.heardAt !== null) this.#fail(closeFailure(event.code, event.reason));
+    else explainRefusal(under(this.#context.url, "mse")).then((failure) => this.#fail(failure));
+  }
+
+  #opened(): void {
+    this.#flow.heardAt = performance.now();
+    const Source = mediaSourceClass();
+    const unusable = this.#context.memory.unusable;
+    const codecs = Source ? playableCodecs(Source).filter((codec) => !unusable.has(family(codec))) : [];
+    this.#socket?.send(hello(codecs));
+  }
+
+  #received(data: unknown): void {
+    const now = performance.now();
+    this.#flow.heardAt = now;
+    if (typeof data === "string") this.#text(data);
+    else if (data instanceof ArrayBuffer) this.#binary(new Uint8Array(data), now);
+  }
+
+  #text(text: string): void {
+    const message = parseMessage(text);
+    if (message?.type === "state") {
+      this.#context.sink.camera(message);
+      this.#sound.restart();
+    } else if (message?.type === "tracks") {
+      this.#announced = message.tracks;
+      this.#awaitsInit = true;
+    }
+  }
+
+  #binary(bytes: Uint8Array, now: number): void {
+    this.#rate.add(bytes.byteLength, now);
+    if (this.#awaitsInit) this.#init(bytes);
+    else this.#fragment(bytes, now);
+  }
+
+  #init(bytes: Uint8Array): void {
+    const announced = this.#announced;
+    this.#awaitsInit = false;
+    const Source = mediaSourceClass();
+    const refused = announced.filter((t) => !Source?.isTypeSupported(`${t.kind}/mp4; codecs="${t.codec}"`));
+    if (refused.length > 0) {
+      this.#leaveOut(refused, `This browser can't play ${refused.map((track) => track.name).join(", ")}`);
+      return;
+    }
+    const inits = trackInits(bytes, new Map(announced.map((track) => [track.kind, track.codec])));
+    if (!this.#media?.accepts(inits)) this.#attach();
+    this.#media?.init(inits);
+    this.#tracks = announced;
+    this.#flow.hasVideo = announced.some((track) => track.kind === "video");
+    this.#sound.begin(announced.map((track) => track.kind));
+  }
+
+  #fragment(bytes: Uint8Array, now: number): void {
+    const media = this.#media;
+    if (!media || this.#tracks.length === 0) return;
+    this.#flow.mediaAt = now;
+    for (const sample of media.fragment(bytes)) {
+      const kind = media.tracks.get(sample.trackId)?.kind;
+      const lead = kind === "video" || !this.#flow.hasVideo;
+      this.#live.arrived(sample.trackId, lead, sample.start, now / 1000);
+      if (kind === "video" || kind === "audio") this.#sound.sample(kind, sample.start, now);
+      if (!lead || this.#unwantedAt !== null) continue;
+      this.#flow.samples++;
+      this.#flow.sampleIntervalMs = Math.max(sample.duration * 1000, this.#flow.sampleIntervalMs * 0.99);
+    }
+  }
+
+  /** Gives the `<video>` a new MediaSource; what was played before can't be continued in it. */
+  #attach(): void {
+    this.#stopPictures?.();
+    this.#media?.close();
+    this.#pictured = false;
+    this.#live.reset();
+    this.#media = new Media(this.#context.video, {
+      changed: () => this.#advise(),
+      failed: (reason, message) => this.#mediaFailed(reason, message),
+      wanted: (wanted) => this.#wanted(wanted),
+    });
+    this.#stopPictures = onPicture(this.#context.video, () => this.#shown());
+    this.#context.play();
+  }
+
+  #shown(): void {
+    const now = performance.now() / 1000;
+    if (this.#soughtAt !== null && !this.#context.video.seeking) {
+      this.#live.sought(now - this.#soughtAt);
+      this.#soughtAt = null;
+    }
+    const first = !this.#pictured;
+    this.#pictured = true;
+    if (!first) return;
+    this.#context.sink.picture();
+    this.#advise();
+  }
+
+  #advise(): void {
+    const { video } = this.#context;
+    if (!this.#media || this.#over) return;
+    const now = performance.now() / 1000;
+    const { seekTo, rate } = this.#live.advise({
+      now,
+      currentTime: video.currentTime,
+      ranges: this.#media.ranges(),
+      seeking: video.seeking,
+      pictured: this.#pictured,
+      appending: this.#media.appending,
+    });
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+    if (seekTo === null) return;
+    this.#soughtAt = now;
+    this.#waitingSince = null;
+    video.currentTime = seekTo;
+  }
+
+  #waiting(): void {
+    this.#waitingSince = this.#pictured && !this.#context.video.seeking ? performance.now() : null;
+    this.#advise();
+  }
+
+  /** A short wait was this player's fault, for staying too close to live; a long one was an outage. */
+  #playing(): void {
+    const now = performance.now();
+    if (this.#waitingSince !== null && now - this.#waitingSince < SHORT_WAIT_MS)
+      this.#live.stalled(now / 1000);
+    this.#waitingSince = null;
+  }
+
+  #wanted(wanted: boolean): void {
+    if (!wanted) {
+      this.#unwantedAt ??= performance.now();
+      return;
+    }
+    this.#unwantedAt = null;
+    // Nothing came in between: another attempt starts at the newest keyframe.
+    if (!this.#socket) this.#fail({ reason: "resumed", message: "Playing again", retry: "backoff" });
+  }
+
+  #soundMissing(): void {
+    const sound = this.#tracks.filter((track) => track.kind === "audio");
+    this.#leaveOut(sound, "The camera announces sound and sends none");
+  }
+
+  /** Ends the attempt; the next one does without these tracks if there is a picture without them. */
+  #leaveOut(tracks: TrackInfo[], message: string): void {
+    const { unusable } = this.#context.memory;
+    const fresh = tracks.filter((track) => !unusable.has(family(track.codec)));
+    for (const track of fresh) unusable.add(family(track.codec));
+    const another = fresh.length > 0 && fresh.every((track) => isAudio(track.codec));
+    this.#fail({ reason: "unplayable", message, retry: another ? "backoff" : "other-mode" });
+  }
+
+  #mediaFailed(reason: MediaFault, message: string): void {
+    this.#fail({ reason, message, retry: reason === "unsupported" ? "other-mode" : "backoff" });
+  }
+
+  #closeSocket(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+  }
+
+  #fail(failure: Failure): void {
+    if (this.#over) return;
+    this.stop();
+    this.#context.sink.failed(failure);
+  }
+}
+
+/** The part of a codec string that the server matches by. */
+function family(codec: string): string {
+  return codec.split(".", 1)[0] ?? codec;
+}

@@ -1,0 +1,90 @@
+/** `GET api/v1/streams`, read with the care that any answer from a network deserves. */
+
+/** One track that a channel has. */
+export interface Track {
+  kind: string;
+  codec: string;
+  width: number | null;
+  height: number | null;
+}
+
+/** One channel of a stream. */
+export interface Channel {
+  id: string;
+  state: string;
+  message: string | null;
+  viewers: number;
+  tracks: Track[];
+}
+
+/** One stream. */
+export interface Stream {
+  id: string;
+  name: string;
+  channels: Channel[];
+}
+
+/** No answer within this, in ms, is an error. */
+const TIMEOUT_MS = 5_000;
+
+/** The list of streams. Throws an `Error` with a text for people. */
+export async function fetchStreams(): Promise<Stream[]> {
+  const url = new URL("api/v1/streams", document.baseURI);
+  let answer: Response;
+  try {
+    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch {
+    throw new Error("The server can't be reached");
+  }
+  if (!answer.ok) throw new Error(`The server answers with error ${answer.status}`);
+  return parseStreams(await answer.json().catch(() => null));
+}
+
+/** Streams from JSON; entries that make no sense are left out. */
+export function parseStreams(json: unknown): Stream[] {
+  return list(json, "streams").flatMap((stream) => {
+    const id = text(stream, "id");
+    if (!id) return [];
+    return [
+      { id, name: text(stream, "name") ?? id, channels: list(stream, "channels").flatMap(parseChannel) },
+    ];
+  });
+}
+
+function parseChannel(json: unknown): Channel[] {
+  const id = text(json, "id");
+  if (!id) return [];
+  return [
+    {
+      id,
+      state: text(json, "state") ?? "idle",
+      message: text(json, "message"),
+      viewers: number(json, "viewers") ?? 0,
+      tracks: list(json, "tracks").map((track) => ({
+        kind: text(track, "kind") ?? "",
+        codec: text(track, "codec") ?? "",
+        width: number(track, "width"),
+        height: number(track, "height"),
+      })),
+    },
+  ];
+}
+
+function field(json: unknown, name: string): unknown {
+  return typeof json === "object" && json !== null ? (json as Record<string, unknown>)[name] : undefined;
+}
+
+function list(json: unknown, name: string): unknown[] {
+  const value = field(json, name);
+  return Array.isArray(value) ? value : [];
+}
+
+function text(json: unknown, name: string): string | null {
+  const value = field(json, name);
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function number(json: unknown, name: string): number | null {
+  const value = field(json, name);
+  return typeof value === "number" ? value : null;
+}

@@ -1,0 +1,225 @@
+/**
+ * Keeps one stream playing: picks the transport, watches it, tries again. The one owner of retries.
+ */
+
+import { Backoff } from "./backoff.ts";
+import { decodedFrames, droppedFrames } from "./picture.ts";
+import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
+import type { Camera, Failure, Memory, Transport, TransportKind } from "./transport.ts";
+import { type Verdict, Watchdog } from "./watchdog.ts";
+
+/** How often things are looked at, in ms. */
+const TICK_MS = 200;
+/** A connection that shows pictures for this long, in ms, has proven itself. */
+const PROVEN_MS = 5_000;
+/** How long to wait, in ms, where nothing suggests that it will get better soon. */
+const SLOW_RETRY_MS = 15_000;
+
+const TROUBLE: Record<Exclude<Verdict, "fine" | "stalled">, string> = {
+  unreachable: "The server doesn't answer",
+  silent: "Nothing comes any more",
+  frozen: "The picture froze",
+  slept: "Welcome back",
+};
+
+/** What a session is given. */
+export interface SessionOptions {
+  video: HTMLVideoElement;
+  /** In the order of preference; those that this browser doesn't support are passed over. */
+  transports: readonly TransportKind[];
+  /** Has the `<video>` play. */
+  play(): void;
+  /** The state changed. */
+  changed(detail: StateDetail): void;
+}
+
+/** One stream on one `<video>`. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #backoff = new Backoff();
+  readonly #watchdog = new Watchdog();
+  readonly #memory: Memory = { unusable: new Set() };
+  readonly #url: URL;
+  /** Those not tried yet; the first is in use. */
+  #transports: TransportKind[];
+  #transport: Transport | null = null;
+  #ticking: ReturnType<typeof setInterval> | null = null;
+  #retrying: ReturnType<typeof setTimeout> | null = null;
+  #startedAt = 0;
+  #attempts = 0;
+  #camera: Camera = { state: "connecting" };
+  #picturedAt: number | null = null;
+  #everPictured = false;
+  #stalled = false;
+  #failure: Failure | null = null;
+  #detail: StateDetail = { state: "idle", reason: null, message: null };
+
+  constructor(url: URL, options: SessionOptions) {
+    this.#url = url;
+    this.#options = options;
+    this.#transports = this.#supported();
+  }
+
+  get detail(): StateDetail {
+    return this.#detail;
+  }
+
+  /** Plays, or goes on playing. */
+  start(): void {
+    if (this.#ticking !== null) return;
+    this.#memory.unusable.clear();
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#attempt();
+  }
+
+  /** Frees the connection; the last picture stays. {@link start} begins again. */
+  stop(): void {
+    if (this.#ticking !== null) clearInterval(this.#ticking);
+    this.#ticking = null;
+    this.#endAttempt();
+    this.#watchdog.pause();
+    this.#backoff.succeeded();
+    this.#failure = null;
+  }
+
+  /** If it waits before another attempt, that is made now: the network is said to be back. */
+  retryNow(): void {
+    if (this.#retrying !== null && this.#ticking !== null) this.#attempt();
+  }
+
+  stats(): PlayerStats {
+    const { video } = this.#options;
+    const stats = this.#transport?.stats();
+    const decoded = video.videoWidth > 0 ? `${video.videoWidth}x${video.videoHeight}` : null;
+    return {
+      mode: this.#transport ? (this.#transports[0]?.mode ?? null) : null,
+      latencyMs: stats?.latencyMs ?? null,
+      targetMs: stats?.targetMs ?? null,
+      bufferedMs: stats?.bufferedMs ?? 0,
+      stalls: stats?.stalls ?? 0,
+      decodedFrames: decodedFrames(video),
+      droppedFrames: droppedFrames(video),
+      bitrate: stats?.bitrate ?? 0,
+      resolution: decoded ?? stats?.resolution ?? null,
+      codec: stats?.codec ?? null,
+      reconnects: Math.max(0, this.#attempts - 1),
+    };
+  }
+
+  #attempt(): void {
+    this.#endAttempt();
+    const kind = this.#transports[0];
+    if (!kind) {
+      this.#show("failed", "unsupported", "This browser can't play live video");
+      return;
+    }
+    this.#attempts++;
+    this.#startedAt = performance.now();
+    this.#camera = { state: "connecting" };
+    const transport = kind.create({
+      url: this.#url,
+      video: this.#options.video,
+      memory: this.#memory,
+      play: () => this.#options.play(),
+      sink: {
+        camera: (camera) => this.#cameraIs(camera),
+        picture: () => this.#pictured(),
+        failed: (failure) => this.#failed(failure),
+      },
+    });
+    this.#transport = transport;
+    transport.start();
+    this.#update();
+  }
+
+  #supported(): TransportKind[] {
+    return this.#options.transports.filter((kind) => kind.supported());
+  }
+
+  #endAttempt(): void {
+    if (this.#retrying !== null) clearTimeout(this.#retrying);
+    this.#retrying = null;
+    this.#transport?.stop();
+    this.#transport = null;
+    this.#picturedAt = null;
+    this.#stalled = false;
+  }
+
+  #failed(failure: Failure): void {
+    this.#endAttempt();
+    this.#failure = failure;
+    if (failure.retry === "other-mode" && this.#transports.length > 1) {
+      this.#transports.shift();
+      this.#attempt();
+      return;
+    }
+    const delay = this.#backoff.failed(Math.random());
+    const wait = failure.retry === "backoff" ? delay : SLOW_RETRY_MS;
+    if (failure.retry !== "backoff") this.#transports = this.#supported();
+    this.#retrying = setTimeout(() => this.#attempt(), wait);
+    this.#update();
+  }
+
+  #cameraIs(camera: Camera): void {
+    // Each dialling of an absent camera is announced; it stays absent until it is there.
+    if (camera.state === "connecting" && this.#camera.state === "offline") return;
+    this.#camera = camera;
+    this.#update();
+  }
+
+  #pictured(): void {
+    this.#picturedAt = performance.now();
+    this.#everPictured = true;
+    if (this.#camera.state === "connecting") this.#camera = { state: "live" };
+    this.#update();
+  }
+
+  #tick(): void {
+    const transport = this.#transport;
+    if (!transport) return;
+    const now = performance.now();
+    transport.tick(now);
+    if (this.#transport !== transport) return;
+    const { video } = this.#options;
+    const verdict = this.#watchdog.check({
+      now,
+      startedAt: this.#startedAt,
+      flow: transport.flow(),
+      offline: this.#camera.state === "offline" ? this.#camera : null,
+      frames: decodedFrames(video),
+      position: video.currentTime,
+    });
+    if (this.#picturedAt !== null && now - this.#picturedAt > PROVEN_MS && verdict === "fine") this.#proven();
+    this.#stalled = verdict === "stalled";
+    if (verdict === "fine" || verdict === "stalled") this.#update();
+    else this.#failed({ reason: verdict, message: TROUBLE[verdict], retry: "backoff" });
+  }
+
+  #proven(): void {
+    this.#backoff.succeeded();
+    this.#failure = null;
+  }
+
+  #update(): void {
+    const failure = this.#failure;
+    if (this.#retrying !== null && failure && failure.retry !== "backoff") {
+      this.#show("failed", failure.reason, failure.message);
+    } else if (this.#camera.state === "offline" && this.#transport) {
+      this.#show("offline", this.#camera.reason, this.#camera.message);
+    } else if (this.#picturedAt === null) {
+      const again = this.#everPictured || this.#backoff.failures > 1;
+      this.#show(again ? "reconnecting" : "connecting", failure?.reason ?? null, failure?.message ?? null);
+    } else if (this.#stalled) {
+      this.#show("stalled", "silent", "Nothing new comes from the camera");
+    } else {
+      this.#show("live", null, null);
+    }
+  }
+
+  #show(state: PlayerState, reason: string | null, message: string | null): void {
+    const last = this.#detail;
+    if (last.state === state && last.reason === reason && last.message === message) return;
+    this.#detail = { state, reason, message };
+    this.#options.changed(this.#detail);
+  }
+}
