@@ -1,3 +1,77 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
+//!
+//! Read in this order: `cli` (what can be asked for), `config` (what a file can say), `serve` (which parts
+//! run, and how they end), `http` (routes and listener), `logging`, `redact` (what must not be shown).
+//!
+//! It never contains media logic, and never shows a secret.
 
-fn main() {}
+mod cli;
+mod config;
+mod http;
+mod logging;
+mod redact;
+mod serve;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+/// The exit status for a wrong command line or configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) if !answer.use_stderr() => return answered(&answer),
+        Err(error) => return failed(USAGE, redact::urls(&error.to_string()).trim_end()),
+    };
+    let outcome = match cli.command {
+        Some(Command::Check { config }) => check(&config),
+        Some(Command::DemoCamera { listen, user, log }) => serve::demo_camera(listen, user, &log),
+        None => serve::run(&cli.serve),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error)
+            if error
+                .chain()
+                .any(<dyn std::error::Error>::is::<config::Report>) =>
+        {
+            failed(USAGE, &error.to_string())
+        }
+        Err(error) => failed(1, &redact::urls(&format!("error: {error:#}"))),
+    }
+}
+
+fn check(path: &std::path::Path) -> anyhow::Result<()> {
+    let loaded = config::load(path)?;
+    let channels: usize = loaded
+        .streams
+        .iter()
+        .map(|stream| stream.channels.len())
+        .sum();
+    writeln!(
+        std::io::stdout(),
+        "{}: good; streams: {}, channels: {channels}",
+        path.display(),
+        loaded.streams.len()
+    )?;
+    Ok(())
+}
+
+/// `--help` and `--version`.
+fn answered(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn failed(status: u8, why: &str) -> ExitCode {
+    // There is nobody left to tell if this can't be written.
+    let _ = writeln!(std::io::stderr(), "{why}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,189 @@
+use std::time::Duration;
+
+use hub::RingBounds;
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../../config/lunette.toml");
+
+/// The sample with the `#` taken off each line that holds a key or a table, and a CA file that exists.
+fn uncommented() -> String {
+    SAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(code) if !code.starts_with(' ') && !code.is_empty() => code,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace(
+            "/etc/lunette/cameras.pem",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/testdata/ca.pem"),
+        )
+}
+
+fn report(text: &str) -> String {
+    match check("t.toml", text) {
+        Ok(loaded) => panic!("expected problems, got {loaded:?}"),
+        Err(report) => report.to_string(),
+    }
+}
+
+#[test]
+fn the_sample_as_shipped_is_the_default() {
+    let loaded = check("sample", SAMPLE).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert!(loaded.streams.is_empty());
+}
+
+#[test]
+fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
+    let loaded = check("sample", &uncommented()).unwrap();
+    let Config {
+        server,
+        log,
+        defaults,
+        streams,
+    } = loaded.config;
+    assert_eq!((server, log), (Server::default(), Log::default()));
+    let policy = Channel::default().policy(&defaults);
+    assert_eq!(policy, hub::Policy::default());
+    let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["front", "garden"]);
+    assert_eq!(loaded.streams.len(), 2);
+}
+
+#[test]
+fn the_sample_shows_every_key_there_is() {
+    let text = uncommented();
+    for table in [
+        "server",
+        "log",
+        "defaults",
+        "streams.x",
+        "streams.x.channels.y",
+    ] {
+        let told = report(&format!("[{table}]\nzzzzzz = 1"));
+        let (_, known) = told.split_once("there are: ").unwrap();
+        for key in known.lines().next().unwrap().split(", ") {
+            let shown = text
+                .lines()
+                .any(|line| line.starts_with(key) || line.contains(&format!(".{key}.")));
+            assert!(
+                shown,
+                "config/lunette.toml does not show `{key}` of [{table}]"
+            );
+        }
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_line_column_and_key() {
+    let told = report(
+        "[server]\nlissten = \"127.0.0.1:80\"\n[defaults]\nlinger = \"soon\"\nstall = \"0s\"\nring.bytes = 5\n\
+         [streams.\"a b\"]\nurl = \"rtsp://h/\"\n[streams.c]\nurl = \"http://h/\"\n[streams.d]\nname = \"d\"\n",
+    );
+    for expected in [
+        "t.toml: 7 problems",
+        "t.toml:2:1: server.lissten: there is no key `lissten` in [server]; did you mean `listen`?",
+        "t.toml:4:10: defaults.linger: `soon` is no length of time",
+        "     4 | linger = \"soon\"",
+        "t.toml:5:9: defaults.stall: `0s` must be longer than zero",
+        "t.toml:6:14: defaults.ring.bytes: invalid type: integer `5`, expected a size in quotes",
+        "t.toml:7:10: streams.a b: `a b` can't be an id",
+        "streams.c.url: `http` is no scheme of a camera",
+        "streams.d: this stream has no `url`",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
+    }
+}
+
+#[test]
+fn no_report_shows_a_secret() {
+    for text in [
+        "[streams.a]\nurl = \"http://admin:hunter2@h/\"",
+        "[streams.a]\nurl = \"rtsp://admin:hunter2/x@h/\"",
+        "[streams.a]\nurl = \"rtsp://admin:x@h/\"\nusername = \"b\"\npassword = \"hunter2\"",
+        "[streams.a]\nurl = \"rtsp://h/\"\npassword = \"hunter2\"",
+        "[streams.a]\npasword = \"hunter2\"",
+        "[streams.a]\nurl = \"rtsp://h/\"\npassword = \"hunter2",
+        "[streams.a]\nurl = \"rtsp://admin:hunter2@h/",
+        "[streams.a]\nurl = rtsp://admin:hunter2@h/",
+        "[streams]\na = { url = \"rtsp://h/\", username = \"b\", password = \"hunter2\", x = 1 }",
+        "[streams.a]\npassword = [\"hunter2\"]",
+        "[streams.a]\non_demand = \"rtsp://admin:hunter2@h/\"",
+        "[streams.a]\nurl = \"rtsp://h/\"\npassword = \"\"\"\nhunter2\n\"",
+        "password = hunter2",
+    ] {
+        let told = report(text);
+        assert!(!told.contains("hunter2"), "{text}\n\n{told}");
+    }
+    let told = report("[streams.a]\nurl = \"rtsp://h/\"\npassword = 2718281828");
+    assert!(!told.contains("2718281828"), "{told}");
+    let loaded = check(
+        "t",
+        "[streams.a]\nurl = \"rtsp://h/\"\nusername = \"b\"\npassword = \"hunter2\"",
+    )
+    .unwrap();
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_channel_says_what_its_stream_leaves_open_and_the_defaults_say_the_rest() {
+    let loaded = check(
+        "t",
+        "[defaults]\nlinger = \"1s\"\nring.keep = \"6s\"\n\
+         [streams.a]\nurl = \"rtsp://h/\"\n\
+         [streams.b]\non_demand = false\nring.bytes = \"8MiB\"\n\
+         [streams.b.channels.sub]\nurl = \"rtsp://h/2\"\nstall = \"1m\"\n\
+         [streams.b.channels.main]\nurl = \"rtsp://h/1\"\non_demand = true\n",
+    )
+    .unwrap();
+    let [a, b] = loaded.streams.try_into().unwrap();
+    assert_eq!(a.channels[0].id.as_str(), "0");
+    assert!(a.channels[0].policy.on_demand);
+    let ids: Vec<_> = b
+        .channels
+        .iter()
+        .map(|channel| channel.id.as_str())
+        .collect();
+    assert_eq!(ids, ["sub", "main"], "the order of the file");
+    let sub = b.channels[0].policy;
+    let expected = hub::Policy {
+        on_demand: false,
+        linger: Duration::from_secs(1),
+        stall: Duration::from_secs(60),
+        ring: RingBounds {
+            keep: Duration::from_secs(6),
+            bytes: 8 << 20,
+        },
+    };
+    assert_eq!(sub, expected);
+    assert!(b.channels[1].policy.on_demand);
+}
+
+#[test]
+fn a_stream_has_either_a_url_or_channels() {
+    let told = report("[streams.a]\nurl = \"rtsp://h/\"\nchannels.x.url = \"rtsp://h/\"");
+    assert!(
+        told.contains("t.toml:2:1: streams.a.url: a stream has either"),
+        "{told}"
+    );
+    let told = report("[streams.a.channels.x]\nname = \"rtsp://h/\"\n[streams.b.channels.y]\n");
+    assert!(
+        told.contains("there is no key `name` in [streams.a.channels.x]"),
+        "{told}"
+    );
+    assert!(
+        told.contains("streams.b.channels.y: this channel has no `url`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    let told = report("[server\nlisten = 1\n");
+    assert!(told.contains("t.toml:1:8: this is not TOML"), "{told}");
+    let told = report("[streams.a]\nurl = \"rtsp://a/\"\n[streams.a]\n");
+    assert!(told.contains("t.toml:3:"), "{told}");
+}

@@ -1,0 +1,163 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// The longest time that can be set: a day. Longer ones are mistakes.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The largest size that can be set: 16 GiB.
+const LARGEST: u64 = 16 << 30;
+
+/// A length of time, written as `"10s"` or `"500ms"`; it may be zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+/// A length of time that is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period(pub(crate) Duration);
+
+/// A number of bytes, written as `"32MiB"`; at least 1 MiB, so that a large key frame has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) usize);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no length of time; write a number and a unit, such as \"10s\", \"500ms\", \"2m\" or \"1h\""
+            )
+        };
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let millis = match unit {
+            "ms" => Some(number),
+            "s" => number.checked_mul(1000),
+            "m" | "min" => number.checked_mul(60_000),
+            "h" => number.checked_mul(3_600_000),
+            _ => return Err(wrong()),
+        };
+        millis
+            .map(Duration::from_millis)
+            .filter(|span| *span <= LONGEST)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is too long; the longest is \"24h\""))
+    }
+}
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse()? {
+            Span(Duration::ZERO) => Err(format!("`{text}` must be longer than zero")),
+            Span(period) => Ok(Self(period)),
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no size; write a number and a unit, such as \"32MiB\", \"512KiB\" or \"1GiB\""
+            )
+        };
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let scale: u64 = match unit {
+            "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "kB" | "KB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            _ => return Err(wrong()),
+        };
+        let bytes = number.checked_mul(scale).filter(|n| *n <= LARGEST);
+        let bytes =
+            bytes.ok_or_else(|| format!("`{text}` is too large; the largest is \"16GiB\""))?;
+        if bytes < 1 << 20 {
+            return Err(format!("`{text}` is too small; the smallest is \"1MiB\""));
+        }
+        usize::try_from(bytes)
+            .map(Self)
+            .map_err(|_| format!("`{text}` is too large for this machine"))
+    }
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number = text[..digits].parse().ok()?;
+    Some((number, text[digits..].trim_start()))
+}
+
+macro_rules! from_text {
+    ($name:ident, $what:literal) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($what)
+                    }
+
+                    fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+
+from_text!(
+    Span,
+    "a length of time in quotes, such as \"10s\" or \"500ms\""
+);
+from_text!(
+    Period,
+    "a length of time in quotes, such as \"10s\" or \"500ms\""
+);
+from_text!(Size, "a size in quotes, such as \"32MiB\"");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_numbers_with_a_unit() {
+        assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
+        assert_eq!("2 m".parse(), Ok(Span(Duration::from_secs(120))));
+        assert_eq!("0s".parse(), Ok(Span(Duration::ZERO)));
+        for bad in [
+            "",
+            "10",
+            "s",
+            "1.5s",
+            "-1s",
+            "10 parsecs",
+            "25h",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
+            assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+        assert!("0ms".parse::<Period>().is_err());
+    }
+
+    #[test]
+    fn sizes_are_numbers_with_a_unit() {
+        assert_eq!("32MiB".parse(), Ok(Size(32 << 20)));
+        assert_eq!("2MB".parse(), Ok(Size(2_000_000)));
+        for bad in ["", "32", "32M", "1KiB", "17GiB", "99999999999GiB"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use hub::{ChannelStatus, Registry};
+use media::{Kind, Track};
+use serde::Serialize;
+
+/// `GET /healthz`: the server runs and answers.
+pub(super) async fn healthz() -> Response {
+    fresh("ok\n")
+}
+
+/// `GET /api/v1/streams`: all Streams, in the order of the configuration. It holds no URL of a camera.
+pub(super) async fn streams(State(registry): State<Registry>) -> Response {
+    let streams = registry
+        .list()
+        .iter()
+        .map(|stream| StreamInfo {
+            id: stream.id().to_string(),
+            name: stream.name().to_owned(),
+            channels: stream
+                .channels()
+                .iter()
+                .map(|channel| ChannelInfo::from(&channel.status()))
+                .collect(),
+        })
+        .collect();
+    fresh(Json(StreamList { streams }))
+}
+
+#[derive(Debug, Serialize)]
+struct StreamList {
+    streams: Vec<StreamInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamInfo {
+    id: String,
+    name: String,
+    channels: Vec<ChannelInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChannelInfo {
+    id: String,
+    state: &'static str,
+    reason: Option<&'static str>,
+    message: Option<String>,
+    viewers: usize,
+    tracks: Vec<TrackInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct TrackInfo {
+    kind: &'static str,
+    codec: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+}
+
+impl From<&ChannelStatus> for ChannelInfo {
+    fn from(status: &ChannelStatus) -> Self {
+        let fault = status.state.fault();
+        Self {
+            id: status.id.to_string(),
+            state: status.state.name(),
+            reason: fault.map(|fault| fault.reason.code()),
+            message: fault.map(|fault| fault.message.clone()),
+            viewers: status.viewers.values().sum(),
+            tracks: status.tracks.iter().map(TrackInfo::from).collect(),
+        }
+    }
+}
+
+impl From<&Track> for TrackInfo {
+    fn from(track: &Track) -> Self {
+        let format = track.format.as_deref();
+        let resolution = format.and_then(media::Format::resolution);
+        Self {
+            kind: match track.kind {
+                Kind::Video => "video",
+                Kind::Audio => "audio",
+            },
+            codec: format.map_or_else(
+                || track.encoding.clone(),
+                |format| format.codec().name().to_owned(),
+            ),
+            width: resolution.map(|(width, _)| width),
+            height: resolution.map(|(_, height)| height),
+        }
+    }
+}
+
+fn fresh(body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,228 @@
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// How many connections are open at once at most; fewer where the system allows fewer open files.
+const MAX_CONNECTIONS: usize = 16_384;
+/// Open files that are not viewers' connections: cameras, the log, the runtime, files being read.
+const OTHER_FILES: u64 = 512;
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How long a client may take to send the head of a request, and how long it may be idle between two.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 << 10;
+/// How long no connection is accepted after one could not be, as when there are too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long viewers have to leave when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How much the kernel holds of what was not sent yet, in bytes. A slow viewer must be seen to be slow,
+/// so that it skips to a keyframe; megabytes of old pictures in the kernel would hide it.
+const NOT_SENT_LOWAT: u32 = 128 << 10;
+
+/// A socket that accepts connections and serves HTTP/1.1 and HTTP/2 on them.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: TcpListener,
+    slots: Arc<Semaphore>,
+    capacity: u32,
+}
+
+impl Listener {
+    /// Listens on `address`. `files` is how many open files the system allows.
+    pub(crate) fn bind(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        // A restart must not wait for the connections of the run before.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let allowed = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(64));
+        let capacity = MAX_CONNECTIONS.min(usize::try_from(allowed).unwrap_or(MAX_CONNECTIONS));
+        Ok(Self {
+            socket: TcpListener::from_std(socket.into())?,
+            slots: Arc::new(Semaphore::new(capacity)),
+            capacity: capacity as u32,
+        })
+    }
+
+    /// The address that it listens on.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves `app` until `stop`, then lets what is under way end, for [`DRAIN`] at most.
+    pub(crate) async fn serve(self, app: Router, stop: CancellationToken) {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.accept() => accepted,
+            };
+            match accepted {
+                Ok(stream) => {
+                    tokio::spawn(connection(stream, app.clone(), graceful.watcher()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.socket);
+        let all_gone = async {
+            graceful.shutdown().await;
+            // Sockets that were upgraded are no longer the HTTP side's, but hold their slot.
+            let _all = self.slots.acquire_many(self.capacity).await;
+        };
+        if tokio::time::timeout(DRAIN, all_gone).await.is_err() {
+            tracing::warn!("not every viewer left in time");
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Connection> {
+        if self.slots.available_permits() == 0 {
+            tracing::warn!(
+                connections = self.capacity,
+                "no more connections are accepted until one ends"
+            );
+        }
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(io::Error::other)?;
+        let (stream, _) = self.socket.accept().await?;
+        stream.set_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT_LOWAT)?;
+        Ok(Connection {
+            stream,
+            _slot: slot,
+        })
+    }
+}
+
+/// Raises the number of files (and so of sockets) that may be open to what the system allows at most, and
+/// returns it.
+pub(crate) fn raise_open_files() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+}
+
+async fn connection(stream: Connection, app: Router, watcher: Watcher) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&asked);
+    let app = app.map_request(move |request: Request<Incoming>| {
+        seen.store(true, Ordering::Relaxed);
+        request
+    });
+    let builder = builder();
+    let served =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
+    let mut served = pin!(watcher.watch(served));
+    // Before the protocol is known, hyper's own timeout does not run.
+    let served = tokio::select! {
+        served = &mut served => served,
+        () = tokio::time::sleep(HEAD_TIMEOUT) => {
+            if !asked.load(Ordering::Relaxed) {
+                return;
+            }
+            served.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(MAX_HEAD as u32)
+        .keep_alive_interval(HEAD_TIMEOUT);
+    builder
+}
+
+/// An accepted connection, which holds one of the slots as long as it is open, upgraded or not.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

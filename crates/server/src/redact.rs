@@ -1,0 +1,124 @@
+//! Keeps secrets out of texts that people paste into bug reports: URLs and lines of the configuration.
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "***";
+
+/// `text` without what may be secret in the URLs in it: user names, passwords, and parameters.
+///
+/// Everything from `://` to the last `@` before white space goes, and everything from a `?` or from what
+/// looks like a password on: a password may hold any character, so hiding too much is the safe side.
+pub(crate) fn urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        let (url, further) = after.split_at(end);
+        let address = match url.rfind('@') {
+            Some(host) => {
+                out.push_str(HIDDEN);
+                &url[host..]
+            }
+            None => url,
+        };
+        match parameters(address) {
+            Some(at) => {
+                out.push_str(&address[..at]);
+                out.push_str(HIDDEN);
+            }
+            None => out.push_str(address),
+        }
+        rest = further;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the part of a URL begins that may hold secrets: its query, or a path such as
+/// `/user=admin_password=x_channel=1`.
+fn parameters(url: &str) -> Option<usize> {
+    let lower = url.to_ascii_lowercase();
+    let query = lower.find('?').map(|at| at + 1);
+    let named = ["pass", "pwd", "psw", "token"]
+        .iter()
+        .filter_map(|name| lower.find(name))
+        .min();
+    query.into_iter().chain(named).min()
+}
+
+/// A line of a TOML file as it may be shown: known values stay, secrets go.
+pub(crate) fn line(line: &str) -> String {
+    match line.to_ascii_lowercase().find("pass") {
+        Some(at) => {
+            let key_end = line[at..].find('=').map_or(line.len(), |n| at + n);
+            format!("{} = {HIDDEN}", urls(line[..key_end].trim_end()))
+        }
+        None => urls(line),
+    }
+}
+
+/// A line of a TOML file without its value: for lines that could not be understood, where anything may be
+/// a secret. Nothing is left of a line that names no key and no table.
+pub(crate) fn key_only(line: &str) -> Option<String> {
+    let line = line.trim();
+    match line.split_once('=') {
+        Some((key, _)) if !key.contains("://") => Some(format!("{} = …", key.trim_end())),
+        None if line.starts_with('[') => Some(urls(line)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_loses_its_user_and_password_whatever_they_are_made_of() {
+        for url in [
+            "rtsp://admin:hunter2@10.0.0.5/live",
+            "rtsp://admin:hunter2'\"@10.0.0.5/live",
+            "rtsp://hunter2@10.0.0.5/live",
+            "rtsp://admin:hun@hunter2@10.0.0.5/live",
+            "rtsp://admin:x/hunter2@10.0.0.5/live",
+        ] {
+            assert_eq!(urls(url), "rtsp://***@10.0.0.5/live");
+        }
+        assert_eq!(
+            urls("no a@b, rtsp://h/p and http://u:p@h/"),
+            "no a@b, rtsp://h/p and http://***@h/"
+        );
+        assert_eq!(
+            urls("rtsp://h/s?user=a&token=b next"),
+            "rtsp://h/s?*** next"
+        );
+        assert_eq!(
+            urls("rtsp://h/user=a_password=b_x=1"),
+            "rtsp://h/user=a_***"
+        );
+    }
+
+    #[test]
+    fn a_line_loses_the_value_of_a_password_key() {
+        assert_eq!(line("password = 'hunter2'"), "password = ***");
+        assert_eq!(
+            line("x = { username = 'a', password = 'hunter2' }"),
+            "x = { username = 'a', password = ***"
+        );
+        assert_eq!(line("linger = \"soon\""), "linger = \"soon\"");
+        assert!(!line("Passwort=hunter2").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_line_that_was_not_understood_shows_its_key_alone() {
+        assert_eq!(
+            key_only("  pasword = 'hunter2'").as_deref(),
+            Some("pasword = …")
+        );
+        assert_eq!(
+            key_only("[streams.front").as_deref(),
+            Some("[streams.front")
+        );
+        assert_eq!(key_only("hunter2"), None);
+    }
+}

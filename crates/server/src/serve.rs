@@ -1,0 +1,199 @@
+//! Which parts run, and how they end.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use demo_camera::DemoCamera;
+use hub::{ChannelId, ChannelSpec, Policy, Registry, StreamId, StreamSpec};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{DemoUser, LogOptions, Serve};
+use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, Url};
+use crate::http::{Assets, Listener, raise_open_files, router};
+use crate::logging;
+
+/// Serves what `wanted` asks for until the process is told to stop.
+pub(crate) fn run(wanted: &Serve) -> anyhow::Result<()> {
+    let loaded = wanted.config.as_deref().map(config::load).transpose()?;
+    let log = loaded.as_ref().map(|loaded| &loaded.config.log);
+    logging::start(
+        wanted.log.filter.as_deref(),
+        log.map(|log| log.level).unwrap_or_default(),
+        wanted
+            .log
+            .format
+            .or_else(|| log.map(|log| log.format))
+            .unwrap_or_default(),
+    )?;
+    runtime()?.block_on(serve(wanted, loaded))
+}
+
+/// Runs the demo camera alone until the process is told to stop.
+pub(crate) fn demo_camera(
+    listen: SocketAddr,
+    user: Option<DemoUser>,
+    log: &LogOptions,
+) -> anyhow::Result<()> {
+    let format = log.format.unwrap_or(LogFormat::Text);
+    logging::start(log.filter.as_deref(), Level::default(), format)?;
+    runtime()?.block_on(async {
+        let stop = stop_on_signal()?;
+        let user = user.map(|user| demo_camera::User {
+            name: user.name,
+            password: user.password,
+        });
+        let camera = DemoCamera::bind(listen, user)
+            .await
+            .with_context(|| format!("can't listen on {listen}"))?;
+        warn_if_public(listen, "the demo camera can be reached from other machines");
+        say(&format!("The demo camera is at {}", camera.url()));
+        camera.serve(stop).await;
+        Ok(())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")
+}
+
+async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    let configured = loaded.as_ref().map(|loaded| loaded.config.server.listen);
+    let address = wanted.listen(configured);
+    let listener = Listener::bind(address, raise_open_files())
+        .with_context(|| format!("can't listen on {address}"))?;
+    let address = listener.address().unwrap_or(address);
+    let registry = Registry::new();
+    let cameras_stop = CancellationToken::new();
+    registry.apply(streams(wanted, loaded, &cameras_stop).await?)?;
+    let assets = match &wanted.web_dir {
+        Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
+        None => Assets::Bundled,
+    };
+    let media = axum::Router::new();
+    let app = router(registry.clone(), assets, media);
+    warn_if_public(
+        address,
+        "everybody who can reach this address can watch: there is no authorization yet",
+    );
+    tracing::info!(%address, version = env!("LUNETTE_VERSION"), "serving");
+    say(&format!("Lunette is at {}", url(address)));
+    listener.serve(app, stop).await;
+    tracing::info!("stopping");
+    registry.shutdown().await;
+    cameras_stop.cancel();
+    Ok(())
+}
+
+/// The Streams of the configuration, of the URL, or else of a demo camera that runs until `stop`.
+async fn streams(
+    wanted: &Serve,
+    loaded: Option<Loaded>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<StreamSpec>> {
+    if let Some(Loaded { streams, .. }) = loaded {
+        if streams.is_empty() {
+            tracing::warn!("the configuration names no streams");
+        }
+        return Ok(streams);
+    }
+    if let Some(url) = &wanted.url {
+        let channel = Channel {
+            url: Some(url.clone()),
+            transport: wanted.transport,
+            ..Channel::default()
+        };
+        return Ok(vec![one("camera", "Camera", &channel)?]);
+    }
+    let camera = DemoCamera::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)
+        .await
+        .context("can't start the demo camera")?;
+    let channel = Channel {
+        url: Some(Url::new(camera.url())),
+        ..Channel::default()
+    };
+    tokio::spawn(camera.serve(stop.clone()));
+    Ok(vec![one("demo", "Demo camera", &channel)?])
+}
+
+/// A Stream of one Channel.
+fn one(id: &str, name: &str, channel: &Channel) -> anyhow::Result<StreamSpec> {
+    let policy = Policy::default();
+    let source =
+        config::camera(channel, policy.stall).map_err(|wrong| Report::from(wrong.message))?;
+    Ok(StreamSpec {
+        id: StreamId::new(id)?,
+        name: name.to_owned(),
+        channels: vec![ChannelSpec {
+            id: ChannelId::new("0")?,
+            source,
+            policy,
+        }],
+    })
+}
+
+/// A token that is cancelled by SIGINT and SIGTERM. The second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for signals")?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.is_cancelled() {
+                std::process::exit(1);
+            }
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+fn warn_if_public(address: SocketAddr, what: &'static str) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "{what}");
+    }
+}
+
+/// The URL at which `address` is reached from this machine.
+fn url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => [127, 0, 0, 1].into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}/")
+}
+
+/// Tells the person at the terminal; nothing is lost if nobody is there.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_to_open_is_one_that_can_be_opened() {
+        assert_eq!(
+            url(SocketAddr::from(([0, 0, 0, 0], 80))),
+            "http://127.0.0.1:80/"
+        );
+        assert_eq!(
+            url(SocketAddr::from(([10, 0, 0, 1], 8083))),
+            "http://10.0.0.1:8083/"
+        );
+    }
+}
