@@ -3,6 +3,7 @@
 mod aac;
 mod av1;
 mod fmtp;
+mod gate;
 mod h264;
 mod h265;
 mod latm;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::gate::{Gate, Verdict};
 use super::output::Output;
 use super::parameters::Parameters;
 use super::syntax::{Role, Syntax};
@@ -17,20 +18,6 @@ pub const MAX_UNIT: usize = 8 * 1024 * 1024;
 /// Pictures that begin with one timestamp and no marker between them before the timestamps are taken
 /// to stand still. Two fields of one frame, or slices that each claim to be first, stay below.
 const STUCK_AFTER: u8 = 8;
-
-/// Recovery points without an IDR picture between them before they count as starts.
-const RECOVERIES_WITHOUT_IDR: u8 = 2;
-
-/// Whether units may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    /// None has passed yet: a keyframe opens.
-    Start,
-    /// All pass.
-    Open,
-    /// Something was lost: a keyframe opens.
-    Loss,
-}
 
 /// An access unit in the making.
 #[derive(Debug)]
@@ -84,9 +71,6 @@ pub(super) struct Picture {
     stuck: bool,
     /// The peer puts start codes within payloads.
     start_codes: bool,
-    recoveries: u8,
-    seen_full: bool,
-    skip_leading: bool,
     /// Bytes of the last keyframe and of the last other unit: what the next is likely to need.
     sizes: [usize; 2],
 }
@@ -99,15 +83,12 @@ impl Picture {
             parameters: Parameters::new(syntax),
             output: Output::default(),
             unit: None,
-            gate: Gate::Start,
+            gate: Gate::new(),
             gap: true,
             marked: None,
             markers_lie: false,
             stuck: false,
             start_codes: false,
-            recoveries: 0,
-            seen_full: false,
-            skip_leading: false,
             sizes: [0; 2],
         };
         picture.describe(encoding, sets);
@@ -125,9 +106,7 @@ impl Picture {
                 unit.damaged |= unit.has_picture;
                 unit.unproven = true;
             }
-            if self.gate == Gate::Open {
-                self.gate = Gate::Loss;
-            }
+            self.gate.lost();
         }
         if self
             .unit
@@ -192,7 +171,7 @@ impl Picture {
             return Ok(());
         };
         if unit.fragment.is_none() {
-            let known = unit.damaged || unit.unproven || self.gate != Gate::Open;
+            let known = unit.damaged || unit.unproven || !self.gate.is_open();
             unit.damaged = true;
             // After a loss, and where the session joins in the middle of a picture, this is expected.
             return if known {
@@ -283,7 +262,7 @@ impl Picture {
         }
         let result = self.parameters.commit();
         self.note_access(start);
-        let continues_marked = !first && self.gate == Gate::Open && !self.gap;
+        let continues_marked = !first && self.gate.is_open() && !self.gap;
         let Some(unit) = &mut self.unit else {
             return result;
         };
@@ -386,22 +365,18 @@ impl Picture {
 
     /// Passes a picture on, if it is whole and a decoder can use it.
     fn finish(&mut self, mut unit: Unit) {
-        let keyframe = self.is_start(unit.access);
-        let Some(format) = unit.format.take().filter(|_| !unit.damaged) else {
-            return self.refuse();
-        };
-        if self.gate != Gate::Open {
-            if !keyframe {
-                return self.refuse();
-            }
-            self.gate = Gate::Open;
-            self.skip_leading = true;
-        } else if unit.access == RandomAccess::Full {
-            self.skip_leading = false;
+        let format = unit.format.take().filter(|_| !unit.damaged);
+        let verdict = self
+            .gate
+            .judge(unit.access, format.is_some(), unit.skipped_leading);
+        match (verdict, format) {
+            (Verdict::Pass { keyframe }, Some(format)) => self.emit(unit, keyframe, format),
+            (Verdict::Early, _) => {}
+            _ => self.output.drop_unit(),
         }
-        if unit.skipped_leading && self.skip_leading {
-            return self.output.drop_unit();
-        }
+    }
+
+    fn emit(&mut self, mut unit: Unit, keyframe: bool, format: Arc<Format>) {
         self.sizes[usize::from(!keyframe)] = unit.data.len();
         if unit.data.capacity() - unit.data.len() > unit.data.len() / 8 {
             unit.data.shrink_to_fit();
@@ -413,31 +388,5 @@ impl Picture {
             format,
             data: Bytes::from(unit.data),
         });
-    }
-
-    /// A unit does not pass: neither do those after it, up to a keyframe.
-    fn refuse(&mut self) {
-        if self.gate == Gate::Start {
-            return;
-        }
-        self.gate = Gate::Loss;
-        self.output.drop_unit();
-    }
-
-    /// Whether a viewer may start at a unit with this `access`. Recovery points count where the stream
-    /// has no IDR pictures, or none any more.
-    fn is_start(&mut self, access: RandomAccess) -> bool {
-        match access {
-            RandomAccess::No => false,
-            RandomAccess::Full => {
-                self.seen_full = true;
-                self.recoveries = 0;
-                true
-            }
-            RandomAccess::Recovery => {
-                self.recoveries = self.recoveries.saturating_add(1);
-                !self.seen_full || self.recoveries > RECOVERIES_WITHOUT_IDR
-            }
-        }
     }
 }
