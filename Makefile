@@ -10,7 +10,7 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist 
 .PHONY: help build web run check
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: web ## target/release/lunette: one static binary with the pages in it
 	RUSTFLAGS="$(STATIC)" $(CARGO) build --release --locked -p lunette
@@ -30,3 +30,5 @@ check: ## what must be clean before a change lands: format, lints, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	$(CARGO) test --workspace --locked
 	cd web && $(NPM) ci --no-audit --no-fund && $(NPM) run check
+
+include tests/tests.mk
