@@ -1,16 +1,15 @@
 //! From packets to frames: order, whole access units, times, and when to announce which tracks. Pure.
 
-mod clock;
 mod lane;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use media::time::Timeline;
 use media::{Frame, Track, TrackId, rtcp};
 
 use crate::plan::Plan;
-use clock::Clock;
 use lane::Lane;
 
 /// How often the camera hears how its packets arrive (RFC 3550 §6.2 wants 5 s at least).
@@ -43,7 +42,7 @@ pub(crate) enum News {
 #[derive(Debug)]
 pub(crate) struct Intake {
     lanes: Vec<Lane>,
-    clock: Clock,
+    timeline: Timeline,
     unplayable: Vec<Track>,
     ssrc: u32,
     news: VecDeque<News>,
@@ -61,9 +60,14 @@ impl Intake {
     /// For the tracks of `plan`, by datagrams (which arrive in any order) or not; `ssrc` is our own.
     pub(crate) fn new(plan: Plan, datagrams: bool, ssrc: u32) -> Result<Self, media::Error> {
         let lanes = plan.lanes.into_iter().map(|l| Lane::new(l, datagrams));
+        let lanes: Vec<Lane> = lanes.collect::<Result<_, _>>()?;
+        let mut timeline = Timeline::new();
+        for lane in &lanes {
+            lane.enter(&mut timeline);
+        }
         Ok(Self {
-            lanes: lanes.collect::<Result<_, _>>()?,
-            clock: Clock::default(),
+            lanes,
+            timeline,
             unplayable: plan.unplayable,
             ssrc,
             news: VecDeque::new(),
@@ -108,7 +112,9 @@ impl Intake {
         };
         for message in rtcp::messages(data) {
             match message {
-                rtcp::Message::SenderReport(report) => it.sender_report(&report, now),
+                rtcp::Message::SenderReport(report) => {
+                    it.sender_report(&report, &mut self.timeline, now);
+                }
                 rtcp::Message::Goodbye(_) => it.leave(),
                 _ => {}
             }
@@ -175,7 +181,7 @@ impl Intake {
 
     /// Passes on every frame that has become whole.
     fn drain(&mut self, lane: usize, now: Instant) {
-        while let Some(frame) = self.lanes[lane].pull(&mut self.clock, now) {
+        while let Some(frame) = self.lanes[lane].pull(&mut self.timeline, now) {
             let news = self.lanes[lane].take_format(&frame);
             if !self.announced {
                 self.hold(frame);

@@ -11,7 +11,7 @@ use hub::{Fault, Reason};
 use rtsp::{Message, Parser};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -50,9 +50,28 @@ impl Link {
         tls: Option<&Arc<ClientConfig>>,
         patience: Duration,
     ) -> Result<Self, Fault> {
-        timeout(patience, Self::dial(location, tls, patience))
+        let deadline = Instant::now() + patience;
+        let stream = timeout_at(deadline, dial(location, patience))
             .await
-            .unwrap_or_else(|_| Err(words::connect_timeout(patience)))
+            .unwrap_or_else(|_| Err(words::connect_timeout(patience)))?;
+        let failed = |error| words::connect(&location.host, location.port, &error);
+        let peer = stream.peer_addr().map_err(failed)?;
+        let local = stream.local_addr().map_err(failed)?;
+        // Requests are small and waited for.
+        stream.set_nodelay(true).map_err(failed)?;
+        let io: Box<dyn Duplex> = match tls {
+            None => Box::new(stream),
+            Some(config) => timeout_at(deadline, encrypt(stream, &location.host, config))
+                .await
+                .unwrap_or_else(|_| Err(words::handshake_timeout(patience)))?,
+        };
+        Ok(Self {
+            io,
+            parser: Parser::new(),
+            inbox: BytesMut::new(),
+            peer,
+            local,
+        })
     }
 
     /// Reads what is there, once; an end of the connection is an error.
@@ -86,39 +105,6 @@ impl Link {
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
-
-    async fn dial(
-        location: &Location,
-        tls: Option<&Arc<ClientConfig>>,
-        patience: Duration,
-    ) -> Result<Self, Fault> {
-        let host = location.host.as_str();
-        let stream = dial_any(location, patience).await?;
-        let failed = |error: io::Error| words::connect(host, location.port, &error);
-        let (peer, local) = (
-            stream.peer_addr().map_err(failed)?,
-            stream.local_addr().map_err(failed)?,
-        );
-        // Requests are small and waited for.
-        stream.set_nodelay(true).map_err(failed)?;
-        let io: Box<dyn Duplex> = match tls {
-            None => Box::new(stream),
-            Some(config) => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-                    Fault::new(Reason::Tls, format!("`{host}` can stand in no certificate"))
-                })?;
-                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-                Box::new(stream.await.map_err(|error| tls::fault(host, &error))?)
-            }
-        };
-        Ok(Self {
-            io,
-            parser: Parser::new(),
-            inbox: BytesMut::new(),
-            peer,
-            local,
-        })
-    }
 }
 
 impl fmt::Debug for Link {
@@ -127,8 +113,21 @@ impl fmt::Debug for Link {
     }
 }
 
+async fn encrypt(
+    stream: TcpStream,
+    host: &str,
+    config: &Arc<ClientConfig>,
+) -> Result<Box<dyn Duplex>, Fault> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Fault::new(Reason::Tls, format!("`{host}` can stand in no certificate")))?;
+    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    Ok(Box::new(
+        stream.await.map_err(|error| tls::fault(host, &error))?,
+    ))
+}
+
 /// Tries the addresses of a host in their order.
-async fn dial_any(location: &Location, patience: Duration) -> Result<TcpStream, Fault> {
+async fn dial(location: &Location, patience: Duration) -> Result<TcpStream, Fault> {
     let (host, port) = (location.host.as_str(), location.port);
     let addresses: Vec<SocketAddr> = lookup_host((host, port))
         .await

@@ -126,6 +126,16 @@ pub(crate) fn connect_timeout(waited: Duration) -> Fault {
     )
 }
 
+pub(crate) fn handshake_timeout(waited: Duration) -> Fault {
+    Fault::new(
+        Reason::Tls,
+        format!(
+            "the encrypted connection to the camera was not set up within {}; does it speak TLS on this port?",
+            seconds(waited)
+        ),
+    )
+}
+
 pub(crate) fn unknown_host(host: &str, error: &io::Error) -> Fault {
     Fault::new(
         Reason::Unreachable,

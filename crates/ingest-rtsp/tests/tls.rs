@@ -6,6 +6,7 @@ mod common;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Script, Scripted, Watched};
 use hub::Reason;
@@ -80,7 +81,9 @@ async fn the_certificate_of_another_camera_is_not_trusted() {
 #[tokio::test]
 async fn a_camera_without_tls_is_told_from_one_that_can_not_be_trusted() {
     let camera = Scripted::start(Script::default()).await;
-    let fault = Watched::new(config(&camera)).fault().await;
+    let mut config = config(&camera);
+    config.timeouts.connect = Duration::from_millis(500);
+    let fault = Watched::new(config).fault().await;
     assert_eq!(fault.reason, Reason::Tls);
     assert!(
         fault.message.contains("does it speak TLS") || fault.message.contains("does not speak TLS"),

@@ -4,10 +4,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use media::rtcp::{ReportBlock, SenderReport};
 use media::rtp::{AccessUnit, Depacketizer, Limits, Packet, Reception, Reorder};
-use media::{Frame, Kind, Track};
+use media::time::{Timeline, VIDEO_CLOCK};
+use media::{DecodeTimes, Format, Frame, Kind, Track};
 
 use super::News;
-use super::clock::{Clock, Ticks};
 use crate::plan;
 
 /// One track on its way from packets to frames.
@@ -15,6 +15,7 @@ use crate::plan;
 pub(super) struct Lane {
     track: Track,
     payload_type: u8,
+    clock_rate: u32,
     refused: bool,
     left: bool,
     reorder: Reorder,
@@ -22,7 +23,10 @@ pub(super) struct Lane {
     depacketizer: Depacketizer,
     /// Packets and frames lost that are reported already.
     reported: (u64, u64),
-    ticks: Ticks,
+    /// For pictures, once there is one.
+    decode_times: Option<DecodeTimes>,
+    /// The format that the last frame came with.
+    last_format: Option<Arc<Format>>,
     /// Packets that are no RTP, or of another payload type.
     foreign: u64,
 }
@@ -43,9 +47,16 @@ impl Lane {
             refused: false,
             left: false,
             reported: (0, 0),
-            ticks: Ticks::new(lane.payload.clock_rate),
+            decode_times: None,
+            last_format: None,
+            clock_rate: lane.payload.clock_rate,
             foreign: 0,
         })
+    }
+
+    /// Makes the track known to the time line.
+    pub(super) fn enter(&self, timeline: &mut Timeline) {
+        timeline.add(self.track.id, self.track.kind, self.clock_rate);
     }
 
     pub(super) fn track(&self) -> &Track {
@@ -93,10 +104,10 @@ impl Lane {
     }
 
     /// The next frame that is whole at `now`.
-    pub(super) fn pull(&mut self, clock: &mut Clock, now: Instant) -> Option<Frame> {
+    pub(super) fn pull(&mut self, timeline: &mut Timeline, now: Instant) -> Option<Frame> {
         loop {
             if let Some(unit) = self.depacketizer.pull() {
-                return Some(self.frame(unit, clock, now));
+                return Some(self.frame(unit, timeline, now));
             }
             let arrived = self.reorder.pop(now)?;
             if let Err(error) = self.depacketizer.push(arrived.packet, arrived.lost) {
@@ -126,8 +137,14 @@ impl Lane {
         })
     }
 
-    pub(super) fn sender_report(&mut self, report: &SenderReport, now: Instant) {
+    pub(super) fn sender_report(
+        &mut self,
+        report: &SenderReport,
+        timeline: &mut Timeline,
+        now: Instant,
+    ) {
         self.reception.sender_report(report, now);
+        timeline.sender_report(self.track.id, report);
     }
 
     /// The camera has said goodbye to this track.
@@ -147,24 +164,57 @@ impl Lane {
         self.reception.report(now)
     }
 
-    fn frame(&mut self, unit: AccessUnit, clock: &mut Clock, now: Instant) -> Frame {
-        let rate = unit.format.clock_rate();
-        let pts = self.ticks.place(unit.timestamp, rate, clock, now);
-        let data = match unit.format.kind() {
-            // Sound comes as slices of what was read from the network, of which a ring would keep 64 KiB each.
-            Kind::Audio => Bytes::copy_from_slice(&unit.data),
-            Kind::Video => unit.data,
-        };
+    fn frame(&mut self, unit: AccessUnit, timeline: &mut Timeline, now: Instant) -> Frame {
+        let placed = timeline.place(self.track.id, &unit, now);
+        if let Some(repair) = placed.repair {
+            tracing::debug!(
+                track = self.track.id.0,
+                ?repair,
+                "the camera's clock had to be helped"
+            );
+        }
+        let dts = self.decode_time(&unit.format, placed.pts);
         Frame {
             track: self.track.id,
-            pts,
-            dts: pts,
+            pts: placed.pts,
+            dts,
             keyframe: unit.keyframe,
-            discontinuity: unit.lost > 0,
-            wallclock: None,
+            discontinuity: unit.lost > 0 || placed.discontinuity,
+            wallclock: placed.wallclock,
             arrival: now,
             format: unit.format,
-            data,
+            data: unit.data,
         }
     }
+
+    /// When the unit that is shown at `pts` is decoded: earlier, where pictures overtake others.
+    fn decode_time(&mut self, format: &Arc<Format>, pts: i64) -> i64 {
+        if format.kind() == Kind::Audio {
+            return pts;
+        }
+        let depth = format.reorder();
+        let times = self
+            .decode_times
+            .get_or_insert_with(|| DecodeTimes::new(depth, frame_duration(format)));
+        if self
+            .last_format
+            .as_ref()
+            .is_none_or(|f| !Arc::ptr_eq(f, format))
+        {
+            self.last_format = Some(Arc::clone(format));
+            times.set_depth(depth);
+        }
+        times.push(pts)
+    }
+}
+
+/// The distance of pictures in ticks, as the parameter sets have it; 25 a second where they are silent.
+fn frame_duration(format: &Format) -> i64 {
+    let rate = match format {
+        Format::H264(f) => f.frame_rate,
+        Format::H265(f) => f.frame_rate,
+        _ => None,
+    };
+    let (frames, seconds) = rate.filter(|r| r.0 > 0).unwrap_or((25, 1));
+    i64::from(VIDEO_CLOCK) * i64::from(seconds) / i64::from(frames)
 }

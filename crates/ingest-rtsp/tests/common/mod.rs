@@ -22,6 +22,7 @@ use media::rtp::{Header, Packet};
 use rtsp::{Interleaved, Lower, Message, Method, Parser, Request, Response, Status, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
 /// One track of G.711.
@@ -106,6 +107,7 @@ impl Scripted {
         let shared = Arc::clone(&log);
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
                 let served = Served::new(script.clone(), peer, Arc::clone(&shared));
                 let tls = tls.clone();
                 tokio::spawn(async move {
@@ -148,6 +150,8 @@ impl Served {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S) -> Option<()> {
         let (mut parser, mut inbox) = (Parser::new(), BytesMut::new());
         let mut pace = tokio::time::interval(Duration::from_millis(5));
+        // Packets that come at once would be passed over by a viewer that begins at the newest.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 read = stream.read_buf(&mut inbox) => if read.ok()? == 0 { return None; },
