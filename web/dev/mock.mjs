@@ -274,7 +274,11 @@ function serveFile(path, response) {
     return;
   }
   const type = TYPES[extname(file)] ?? "application/octet-stream";
-  response.writeHead(200, { "content-type": type, "content-security-policy": CSP });
+  response.writeHead(200, {
+    "content-type": type,
+    "content-security-policy": CSP,
+    "access-control-allow-origin": "*",
+  });
   createReadStream(file).pipe(response);
 }
 

@@ -68,6 +68,19 @@ test("a little behind, playback is a little faster; a little ahead, a little slo
   expect(slow.rate).toBeGreaterThanOrEqual(0.95);
 });
 
+test("a change of speed is kept until the error is put right", () => {
+  const buffer = playing(0, 10);
+  const rates: number[] = [];
+  let position = 9.5;
+  for (let now = 10; now < 20; now += 0.2) {
+    arrive(buffer, now, now + 0.2);
+    const { rate } = buffer.advise(playback(now, position, [{ start: 0, end: now + 0.02 }]));
+    if (rate !== rates.at(-1)) rates.push(rate);
+    position += 0.2 * rate;
+  }
+  expect(rates).toEqual([1.1, 1]);
+});
+
 test("more than two seconds behind, playback jumps to live", () => {
   const buffer = playing(0, 20);
   const advice = buffer.advise(playback(20, 15, [{ start: 0, end: 20.02 }]));

@@ -37,9 +37,18 @@ const STARTING_LASTS = 6;
 /** Speed is left alone while the error is below the first; once it is changed, until below the second. */
 const TOLERANCE = 0.04;
 const SETTLED = 0.01;
-const RATE = { slowest: 0.95, drained: 0.88, fastest: 1.1, hurry: 1.25 };
-/** This far behind, {@link RATE.hurry} applies. */
-const HURRY = 1;
+/**
+ * Speeds, from which error on. Few, and kept until the error is settled: WebKitGTK starts the decoder anew at
+ * each change.
+ */
+const FASTER = [
+  { from: 1, rate: 1.25 },
+  { from: 0.25, rate: 1.1 },
+  { from: 0, rate: 1.05 },
+];
+const SLOWER = 0.95;
+/** Almost nothing is left of the distance from live: a pause would be worse. */
+const DRAINED = 0.88;
 /** Never plays faster than 1 with less than this ahead. */
 const KEEP_AHEAD = 0.08;
 
@@ -89,7 +98,8 @@ export class LiveBuffer {
   #starting = true;
   #jumpedAt = Number.NEGATIVE_INFINITY;
   #seekCost = 0;
-  #correcting = false;
+  /** The speed that is to put an error right. */
+  #correction = 1;
   #position = -1;
   #movedAt = 0;
   #stallPenalty = 0;
@@ -103,7 +113,7 @@ export class LiveBuffer {
     this.#startedAt = null;
     this.#starting = true;
     this.#jumpedAt = Number.NEGATIVE_INFINITY;
-    this.#correcting = false;
+    this.#correction = 1;
   }
 
   /** A sample arrived. `lead` as for {@link Arrivals.add}. */
@@ -212,11 +222,11 @@ export class LiveBuffer {
   #rate(behind: number, lag: number, ahead: number): number {
     // What is late because nothing arrives can't be made good by hurrying into the void.
     const error = behind > 0 ? Math.min(behind, Math.max(0, ahead - KEEP_AHEAD)) : behind;
-    this.#correcting = Math.abs(error) > (this.#correcting ? SETTLED : TOLERANCE);
-    if (!this.#correcting) return 1;
-    if (error > HURRY) return RATE.hurry;
-    if (error > 0) return rounded(clamp(1 + error / 2, 1.03, RATE.fastest));
-    return lag < this.target() / 3 ? RATE.drained : rounded(clamp(1 + error / 2, RATE.slowest, 0.98));
+    const before = this.#correction;
+    const settled = Math.abs(error) < SETTLED || Math.sign(error) !== Math.sign(before - 1);
+    if (before === 1 || settled) this.#correction = Math.abs(error) < TOLERANCE ? 1 : speed(error);
+    else if (error > 0) this.#correction = Math.max(before, speed(error));
+    return error < 0 && this.#correction < 1 && lag < this.target() / 3 ? DRAINED : this.#correction;
   }
 
   #forgive(now: number): void {
@@ -234,6 +244,6 @@ function clamp(value: number, least: number, most: number): number {
   return Math.max(least, Math.min(value, most));
 }
 
-function rounded(rate: number): number {
-  return Math.round(rate * 100) / 100;
+function speed(error: number): number {
+  return error < 0 ? SLOWER : (FASTER.find(({ from }) => error > from)?.rate ?? 1);
 }
