@@ -2,33 +2,46 @@
 
 CARGO ?= cargo
 NPM ?= npm
-# The C library goes into the binary, so that it runs on any Linux of its architecture.
+# The C library goes into the binary, so that it runs on any Linux of its architecture. Into the last step
+# alone: procedural macros can't be built that way.
 STATIC := -C target-feature=+crt-static
-WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run check
+.PHONY: help build web run check clip tools
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-build: web ## target/release/lunette: one static binary with the pages in it
-	RUSTFLAGS="$(STATIC)" $(CARGO) build --release --locked -p lunette
+build: tools web ## target/release/lunette: one static binary with the pages in it
+	$(CARGO) rustc --release --locked -p lunette --bin lunette -- $(STATIC)
 
 web: web/dist/index.html ## the pages alone, web/dist
 
-web/dist/index.html: $(WEB_SOURCES)
-	cd web && $(NPM) ci --no-audit --no-fund && $(NPM) run build
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && $(NPM) run build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
 run: build ## build, and show the demo camera at http://127.0.0.1:8083/
 	target/release/lunette
 
-check: ## what must be clean before a change lands: format, lints, documentation, unit tests
+check: tools web/node_modules/.package-lock.json ## what must be clean before a change lands: format, lints, docs, unit tests
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	$(CARGO) test --workspace --locked
-	cd web && $(NPM) ci --no-audit --no-fund && $(NPM) run check
+	cd web && $(NPM) run check
+
+clip: ## the demo camera's clip anew, with ffmpeg
+	crates/demo-camera/clip/make.sh
+
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing; see \"From source\" in README.md" >&2; exit 1; }
+	@command -v $(NPM) >/dev/null || { echo "npm is missing; see \"From source\" in README.md" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing; see \"From source\" in README.md" >&2; exit 1; }
 
 include tests/tests.mk
