@@ -43,7 +43,7 @@ ffmpeg -v error -y \
   -f lavfi -i "color=white:s=50x50:r=$RATE:d=$SECONDS_LONG" \
   -f lavfi -i "color=white:s=120x120:r=$RATE:d=$SECONDS_LONG" \
   -filter_complex "$scene" -map '[v]' -t "$SECONDS_LONG" \
-  -c:v libx264 -profile:v main -preset veryslow -bf 0 -g 50 -keyint_min 50 -sc_threshold 0 \
+  -c:v libx264 -profile:v main -preset veryslow -level 3.1 -refs 3 -bf 0 -g 50 -keyint_min 50 -sc_threshold 0 \
   -b:v 750k -maxrate 900k -bufsize 1500k -x264-params "repeat-headers=0:aud=0" -an "$work/picture.mp4"
 
 # The sound is coded three times over and the middle part kept: its first unit overlaps with its last, and
