@@ -17,7 +17,7 @@ use super::problem;
 
 /// The built pages of `web/`, as they were when the binary was compiled.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
+#[folder = "../../web/dist"]
 #[allow_missing = true]
 struct Bundled;
 
