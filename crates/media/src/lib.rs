@@ -10,6 +10,8 @@ mod dts;
 mod error;
 mod format;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod nal;
 mod obu;
 pub mod rtcp;

@@ -1,6 +1,11 @@
 //! The same packets to our depacketizers and to those of the retina crate: without loss both give the
 //! same access units; with loss, what ours gives is a part of what retina gives.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
