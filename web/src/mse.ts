@@ -7,7 +7,7 @@ import { LiveBuffer } from "./buffer.ts";
 import { isAudio, playableCodecs } from "./codecs.ts";
 import { Media, type MediaFault, mediaSourceClass, trackInits } from "./media.ts";
 import { onPicture } from "./picture.ts";
-import { closeFailure, hello, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
+import { closeFailure, hello, type LeftOut, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
 import { Rate } from "./rate.ts";
 import { explainRefusal } from "./refusal.ts";
 import { SoundCheck } from "./soundcheck.ts";
@@ -40,6 +40,7 @@ class Mse implements Transport {
   readonly #rate = new Rate();
   readonly #sound = new SoundCheck();
   #socket: WebSocket | null = null;
+  #open = false;
   #media: Media | null = null;
   #stopPictures: (() => void) | null = null;
   #announced: TrackInfo[] = [];
@@ -118,12 +119,12 @@ class Mse implements Transport {
 
   #closed(event: CloseEvent): void {
     if (!this.#socket) return;
-    if (this.#flow.heardAt !== null) this.#fail(closeFailure(event.code, event.reason));
+    if (this.#open) this.#fail(closeFailure(event.code, event.reason));
     else explainRefusal(under(this.#context.url, "mse")).then((failure) => this.#fail(failure));
   }
 
   #opened(): void {
-    this.#flow.heardAt = performance.now();
+    this.#open = true;
     const Source = mediaSourceClass();
     const unusable = this.#context.memory.unusable;
     const codecs = Source ? playableCodecs(Source).filter((codec) => !unusable.has(family(codec))) : [];
@@ -145,6 +146,7 @@ class Mse implements Transport {
     } else if (message?.type === "tracks") {
       this.#announced = message.tracks;
       this.#awaitsInit = true;
+      this.#checkPicture(message.tracks, message.leftOut);
     }
   }
 
@@ -254,6 +256,14 @@ class Mse implements Transport {
     this.#unwantedAt = null;
     // Nothing came in between: another attempt starts at the newest keyframe.
     if (!this.#socket) this.#fail({ reason: "resumed", message: "Playing again", retry: "backoff" });
+  }
+
+  /** The sound alone of a camera is not what the viewer came for. */
+  #checkPicture(tracks: TrackInfo[], leftOut: LeftOut[]): void {
+    const picture = leftOut.find((track) => track.kind === "video");
+    if (!picture || tracks.some((track) => track.kind === "video")) return;
+    const message = `This browser can't play ${picture.name || "this camera's video"}`;
+    this.#fail({ reason: "unplayable", message, retry: "other-mode" });
   }
 
   #soundMissing(): void {

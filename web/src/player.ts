@@ -19,6 +19,9 @@ const TRANSPORTS: readonly TransportKind[] = [mse];
 
 const IDLE: StateDetail = { state: "idle", reason: null, message: null };
 
+/** Phones pause what they hide, and say so as late as this after it is back, in ms. */
+const RETURN_MS = 1_000;
+
 /** Who stopped it, if it is stopped. */
 type Stop = "user" | "autoplay" | null;
 
@@ -34,6 +37,7 @@ export class LunettePlayer extends HTMLElement {
   #session: Session | null = null;
   #stopped: Stop = null;
   #silenced = false;
+  #returnedAt = Number.NEGATIVE_INFINITY;
   #detail = IDLE;
 
   constructor() {
@@ -147,9 +151,9 @@ export class LunettePlayer extends HTMLElement {
     this.video.muted = this.hasAttribute("muted");
     if (switchedOff(this, "autoplay")) this.#stopped ??= "user";
     this.#listeners = new AbortController();
-    globalThis.addEventListener("online", () => this.#session?.retryNow(), {
-      signal: this.#listeners.signal,
-    });
+    const options = { signal: this.#listeners.signal };
+    globalThis.addEventListener("online", () => this.#session?.retryNow(), options);
+    document.addEventListener("visibilitychange", () => this.#returned(), options);
     this.#visibility.start();
     this.#reconsider();
   }
@@ -244,11 +248,19 @@ export class LunettePlayer extends HTMLElement {
     this.#reconsider();
   }
 
+  #returned(): void {
+    this.#returnedAt = performance.now();
+    const playing = this.#session !== null && !this.paused && this.#visibility.visible;
+    if (playing && document.visibilityState === "visible" && this.video.paused) this.#playVideo();
+  }
+
   /** Headphones unplugged, a media key, the button of a picture-in-picture window. */
   #pausedByBrowser(): void {
     const { state } = this;
     if (state === "paused" || state === "idle" || !this.#visibility.visible) return;
-    if (document.visibilityState === "visible" && this.isConnected && this.video.paused) this.#stop("user");
+    if (document.visibilityState !== "visible" || !this.isConnected || !this.video.paused) return;
+    if (performance.now() - this.#returnedAt < RETURN_MS) this.#playVideo();
+    else this.#stop("user");
   }
 
   #clicked(): void {

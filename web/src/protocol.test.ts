@@ -25,10 +25,11 @@ test("an absent camera comes with a reason, a text and a time", () => {
 
 test("tracks keep their codec strings, and audio has no size", () => {
   const message = parseMessage(
-    '{"type":"tracks","mime":"m","tracks":[{"kind":"video","codec":"avc1.64001f","name":"H.264","width":1280,"height":720},{"kind":"audio","codec":"flac","name":"G.711 A-law"},{"kind":"text"}]}',
+    '{"type":"tracks","mime":"m","tracks":[{"kind":"video","codec":"avc1.64001f","name":"H.264","width":1280,"height":720},{"kind":"audio","codec":"flac","name":"G.711 A-law"},{"kind":"text"}],"left_out":[{"kind":"video","name":"H.265","why":"w"}]}',
   );
-  expect(message).toEqual({
+  expect(message).toMatchObject({
     type: "tracks",
+    leftOut: [{ kind: "video", name: "H.265" }],
     tracks: [
       { kind: "video", codec: "avc1.64001f", name: "H.264", width: 1280, height: 720 },
       { kind: "audio", codec: "flac", name: "G.711 A-law", width: null, height: null },

@@ -16,11 +16,18 @@ export interface TrackInfo {
   height: number | null;
 }
 
+/** A track that the server leaves out, because this browser can't play it. */
+export interface LeftOut {
+  kind: "video" | "audio";
+  /** For people. */
+  name: string;
+}
+
 /** What the server says in text. */
 export type ServerMessage =
   | { type: "state"; state: "connecting" | "live" }
   | { type: "state"; state: "offline"; reason: string; message: string; retryInMs: number | null }
-  | { type: "tracks"; tracks: TrackInfo[] }
+  | { type: "tracks"; tracks: TrackInfo[]; leftOut: LeftOut[] }
   | { type: "skipped"; frames: number };
 
 /** Parses a text message; `null` for one that this version doesn't know, which is to be ignored. */
@@ -83,7 +90,8 @@ function parseState(json: Record<string, unknown>): ServerMessage | null {
 function parseTracks(json: Record<string, unknown>): ServerMessage | null {
   if (!Array.isArray(json.tracks)) return null;
   const tracks = json.tracks.map(parseTrack).filter((track) => track !== null);
-  return { type: "tracks", tracks };
+  const leftOut = Array.isArray(json.left_out) ? json.left_out : [];
+  return { type: "tracks", tracks, leftOut: leftOut.map(parseTrack).filter((track) => track !== null) };
 }
 
 function parseTrack(json: unknown): TrackInfo | null {

@@ -54,7 +54,7 @@ export interface TransportStats {
 
 /** What the watchdog needs to know, all since the transport was started. */
 export interface Flow {
-  /** When anything at all arrived last, in ms; `null` before the connection is open. */
+  /** When anything at all arrived last, in ms; `null` before the first message. */
   heardAt: number | null;
   /** When media arrived last, in ms; `null` before the first. */
   mediaAt: number | null;
