@@ -5,34 +5,37 @@ const HIDDEN: &str = "***";
 
 /// `text` without what may be secret in the URLs in it: user names, passwords, and parameters.
 ///
-/// Everything from `://` to the last `@` before white space goes, and everything from a `?` or from what
-/// looks like a password on: a password may hold any character, so hiding too much is the safe side.
+/// Of each word, everything from `://` (or a quotation mark, or its start) to the last `@` goes, and of a URL
+/// everything from a `?` or from what looks like a password on: a password may hold any character, so hiding
+/// too much is the safe side.
 pub(crate) fn urls(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(char::is_whitespace).unwrap_or(after.len());
-        let (url, further) = after.split_at(end);
-        let address = match url.rfind('@') {
-            Some(host) => {
-                out.push_str(HIDDEN);
-                &url[host..]
-            }
-            None => url,
-        };
-        match parameters(address) {
-            Some(at) => {
-                out.push_str(&address[..at]);
-                out.push_str(HIDDEN);
-            }
-            None => out.push_str(address),
+    text.split_inclusive(char::is_whitespace)
+        .map(word)
+        .collect()
+}
+
+fn word(word: &str) -> String {
+    let scheme = word.find("://").map(|at| at + 3);
+    let shown = scheme
+        .or_else(|| word.find(['"', '\'', '`']).map(|at| at + 1))
+        .unwrap_or(0);
+    let (before, after) = word.split_at(shown);
+    let text = credentials(after);
+    match scheme.and_then(|_| parameters(&text)) {
+        Some(at) => {
+            let space = word.trim_end().len();
+            format!("{before}{}{HIDDEN}{}", &text[..at], &word[space..])
         }
-        rest = further;
+        None => format!("{before}{text}"),
     }
-    out.push_str(rest);
-    out
+}
+
+/// `text` without what stands before the last `@`.
+fn credentials(text: &str) -> String {
+    match text.rfind('@') {
+        Some(host) => format!("{HIDDEN}{}", &text[host..]),
+        None => text.to_owned(),
+    }
 }
 
 /// Where the part of a URL begins that may hold secrets: its query, or a path such as
@@ -49,13 +52,17 @@ fn parameters(url: &str) -> Option<usize> {
 
 /// A line of a TOML file as it may be shown: known values stay, secrets go.
 pub(crate) fn line(line: &str) -> String {
-    match line.to_ascii_lowercase().find("pass") {
-        Some(at) => {
-            let key_end = line[at..].find('=').map_or(line.len(), |n| at + n);
-            format!("{} = {HIDDEN}", urls(line[..key_end].trim_end()))
-        }
-        None => urls(line),
+    if let Some(at) = line.to_ascii_lowercase().find("pass") {
+        let key_end = line[at..].find('=').map_or(line.len(), |n| at + n);
+        return format!("{} = {HIDDEN}", urls(line[..key_end].trim_end()));
     }
+    // A value may hold blanks, so it is taken whole.
+    let value = line
+        .find("://")
+        .map(|at| at + 3)
+        .or_else(|| line.find(['"', '\'']).map(|at| at + 1));
+    let (before, after) = line.split_at(value.unwrap_or(0));
+    urls(&format!("{before}{}", credentials(after)))
 }
 
 /// A line of a TOML file without its value: for lines that could not be understood, where anything may be
@@ -85,8 +92,8 @@ mod tests {
             assert_eq!(urls(url), "rtsp://***@10.0.0.5/live");
         }
         assert_eq!(
-            urls("no a@b, rtsp://h/p and http://u:p@h/"),
-            "no a@b, rtsp://h/p and http://***@h/"
+            urls("rtsp://h/p and http://u:p@h/\nand `u:p@h`"),
+            "rtsp://h/p and http://***@h/\nand `***@h`"
         );
         assert_eq!(
             urls("rtsp://h/s?user=a&token=b next"),
@@ -106,7 +113,14 @@ mod tests {
             "x = { username = 'a', password = ***"
         );
         assert_eq!(line("linger = \"soon\""), "linger = \"soon\"");
-        assert!(!line("Passwort=hunter2").contains("hunter2"));
+        for secret in [
+            "Passwort=hunter2",
+            "url = 'admin:hunter2@h'",
+            "url = \"rtsp://a:hunter2 x@h/\"",
+            "url = 'a b:hunter2 c@h'",
+        ] {
+            assert!(!line(secret).contains("hunter2"), "{secret}");
+        }
     }
 
     #[test]

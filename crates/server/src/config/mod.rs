@@ -43,6 +43,7 @@ pub(crate) struct Config {
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
+    #[serde(deserialize_with = "units::address")]
     pub(crate) listen: SocketAddr,
 }
 

@@ -106,6 +106,7 @@ fn no_report_shows_a_secret() {
         "[streams.a]\nurl = \"rtsp://admin:x@h/\"\nusername = \"b\"\npassword = \"hunter2\"",
         "[streams.a]\nurl = \"rtsp://h/\"\npassword = \"hunter2\"",
         "[streams.a]\npasword = \"hunter2\"",
+        "[streams.a]\nurl = \"admin:hunter2@h/\"",
         "[streams.a]\nurl = \"rtsp://h/\"\npassword = \"hunter2",
         "[streams.a]\nurl = \"rtsp://admin:hunter2@h/",
         "[streams.a]\nurl = rtsp://admin:hunter2@h/",
@@ -176,6 +177,19 @@ fn a_stream_has_either_a_url_or_channels() {
     );
     assert!(
         told.contains("streams.b.channels.y: this channel has no `url`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_address_without_a_port_is_told_what_is_missing() {
+    let told = report("[server]\nlisten = \"localhost\"\n[log]\nlevel = \"loud\"");
+    assert!(
+        told.contains("server.listen: `localhost` is no address with a port"),
+        "{told}"
+    );
+    assert!(
+        told.contains("log.level: unknown variant `loud`, expected one of `off`"),
         "{told}"
     );
 }

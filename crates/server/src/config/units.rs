@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -126,6 +127,16 @@ from_text!(
     "a length of time in quotes, such as \"10s\" or \"500ms\""
 );
 from_text!(Size, "a size in quotes, such as \"32MiB\"");
+
+/// An address and a port, as serde's own reader takes them, with words for what it does not take.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        D::Error::custom(format_args!(
+            "`{text}` is no address with a port; write one such as \"127.0.0.1:8083\", \"0.0.0.0:8083\" or \"[::1]:8083\""
+        ))
+    })
+}
 
 #[cfg(test)]
 mod tests {

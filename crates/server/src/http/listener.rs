@@ -36,7 +36,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DRAIN: Duration = Duration::from_secs(5);
 /// How much the kernel holds of what was not sent yet, in bytes. A slow viewer must be seen to be slow,
 /// so that it skips to a keyframe; megabytes of old pictures in the kernel would hide it.
+#[cfg(target_os = "linux")]
 const NOT_SENT_LOWAT: u32 = 128 << 10;
+/// How long a client may leave what it is sent unanswered, before its connection is given up.
+#[cfg(target_os = "linux")]
+const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// A socket that accepts connections and serves HTTP/1.1 and HTTP/2 on them.
 #[derive(Debug)]
@@ -85,6 +89,9 @@ impl Listener {
                 Ok(stream) => {
                     tokio::spawn(connection(stream, app.clone(), graceful.watcher()));
                 }
+                Err(error) if is_of_the_client(&error) => {
+                    tracing::debug!(%error, "a client left before it was accepted");
+                }
                 Err(error) => {
                     tracing::warn!(%error, "can't accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -114,14 +121,34 @@ impl Listener {
             .await
             .map_err(io::Error::other)?;
         let (stream, _) = self.socket.accept().await?;
-        stream.set_nodelay(true)?;
-        #[cfg(target_os = "linux")]
-        SockRef::from(&stream).set_tcp_notsent_lowat(NOT_SENT_LOWAT)?;
+        if let Err(error) = tune(&stream) {
+            tracing::debug!(%error, "a connection was closed as soon as it was open");
+        }
         Ok(Connection {
             stream,
             _slot: slot,
         })
     }
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_notsent_lowat(NOT_SENT_LOWAT)?;
+        socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
+    }
+    Ok(())
+}
+
+/// Whether it was the client, and not this machine, that kept a connection from being accepted.
+fn is_of_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// Raises the number of files (and so of sockets) that may be open to what the system allows at most, and
