@@ -209,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_are_in_the_binary_if_they_were_built() {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist/index.html");
+        let page = bundled("index.html").unwrap();
+        match std::fs::read(built) {
+            Ok(built) => assert!(page.data == built && page.etag.is_some()),
+            Err(_) => assert_eq!(page.data, NOT_BUILT.as_bytes()),
+        }
+    }
+
+    #[test]
     fn a_tag_matches_weakly_and_in_a_list() {
         let ours = HeaderValue::from_static("\"abc\"");
         for theirs in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
