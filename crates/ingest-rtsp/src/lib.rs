@@ -13,6 +13,8 @@ mod camera;
 mod config;
 mod drive;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod intake;
 mod link;
 mod location;

@@ -12,6 +12,8 @@
 
 pub mod control;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod headers;
 mod message;
 mod parser;
