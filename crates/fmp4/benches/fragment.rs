@@ -34,10 +34,10 @@ fn fragment(c: &mut Criterion) {
     c.bench_function("a fragment around a frame of 11 kB", |b| {
         b.iter(|| {
             frame.dts += 960;
-            fragmenter.push(black_box(&frame), &mut sequence).count()
+            fragmenter.push(black_box(&frame), &mut sequence).len()
         });
     });
-    let fragment = fragmenter.push(&frame, &mut sequence).next();
+    let fragment = fragmenter.push(&frame, &mut sequence).pop();
     c.bench_function("a rebased head", |b| {
         b.iter(|| black_box(&fragment).as_ref().map(|f| f.rebased(1000)));
     });

@@ -16,7 +16,7 @@ impl Sequence {
     }
 }
 
-/// `moof` and `mdat` of one track, ready to be written: `head`, then `data`.
+/// `moof` and `mdat` around one sample of one track, ready to be written: `head`, then `data`.
 #[derive(Debug, Clone)]
 pub struct Fragment {
     /// The track that it belongs to, as in the init segment.
@@ -27,12 +27,12 @@ pub struct Fragment {
     pub data: Bytes,
     /// A decoder may start here.
     pub keyframe: bool,
-    /// Decode time of the first sample in ticks of the track.
+    /// Decode time in ticks of the track.
     pub dts: u64,
-    /// Presentation time of the first sample in ticks of the track.
+    /// Presentation time in ticks of the track.
     pub pts: i64,
-    /// How long all samples last together, in ticks of the track.
-    pub duration: u64,
+    /// How long it lasts, in ticks of the track.
+    pub duration: u32,
 }
 
 impl Fragment {
@@ -63,16 +63,10 @@ impl Fragmenter {
     }
 
     /// The fragments for `frame`: none for sound that overlaps what is there; one for the frame; and before
-    /// it, where sound is missing, one of silence.
-    pub fn push(
-        &mut self,
-        frame: &Frame,
-        sequence: &mut Sequence,
-    ) -> impl Iterator<Item = Fragment> + use<> {
+    /// it, where sound is missing, those of the silence.
+    pub fn push(&mut self, frame: &Frame, sequence: &mut Sequence) -> Vec<Fragment> {
         let Placed { silence, frame } = self.timeline.push(frame);
-        let silence = self.silent(&silence, sequence);
-        let frame = frame.map(|sample| self.single(sample, sequence));
-        silence.into_iter().chain(frame)
+        self.single(silence.into_iter().chain(frame), sequence)
     }
 
     /// Fills a sound track whose frames stay away with silence from `from` (where it never had any) or from
@@ -83,9 +77,9 @@ impl Fragmenter {
         from: i64,
         until: i64,
         sequence: &mut Sequence,
-    ) -> Option<Fragment> {
+    ) -> Vec<Fragment> {
         let samples = self.timeline.silence(format, from, until);
-        self.silent(&samples, sequence)
+        self.single(samples, sequence)
     }
 
     /// The placing of frames, with its counters.
@@ -93,36 +87,21 @@ impl Fragmenter {
         &self.timeline
     }
 
-    fn single(&self, sample: Sample, sequence: &mut Sequence) -> Fragment {
-        Fragment {
-            track_id: self.track_id,
-            head: head(
-                sequence.advance(),
-                self.track_id,
-                std::slice::from_ref(&sample),
-            ),
+    fn single(
+        &self,
+        samples: impl IntoIterator<Item = Sample>,
+        sequence: &mut Sequence,
+    ) -> Vec<Fragment> {
+        let track_id = self.track_id;
+        let fragment = |sample: Sample| Fragment {
+            track_id,
+            head: head(sequence.advance(), track_id, std::slice::from_ref(&sample)),
             keyframe: sample.keyframe,
             dts: sample.dts,
             pts: sample.pts(),
-            duration: u64::from(sample.duration),
+            duration: sample.duration,
             data: sample.data,
-        }
-    }
-
-    fn silent(&self, samples: &[Sample], sequence: &mut Sequence) -> Option<Fragment> {
-        let (first, last) = (samples.first()?, samples.last()?);
-        let data: Vec<u8> = samples
-            .iter()
-            .flat_map(|s| s.data.iter().copied())
-            .collect();
-        Some(Fragment {
-            track_id: self.track_id,
-            head: head(sequence.advance(), self.track_id, samples),
-            data: data.into(),
-            keyframe: true,
-            dts: first.dts,
-            pts: first.pts(),
-            duration: last.dts + u64::from(last.duration) - first.dts,
-        })
+        };
+        samples.into_iter().map(fragment).collect()
     }
 }
