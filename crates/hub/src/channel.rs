@@ -95,6 +95,12 @@ impl Channel {
         &self.0.id
     }
 
+    /// Whether both are handles to one Channel. One that was removed and added again is another, under the
+    /// same id.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Joins as a Viewer, which makes the Source run. `protocol` names how, such as `mse`.
     pub fn watch(&self, protocol: &'static str) -> Viewer {
         let number = self.0.next_viewer.fetch_add(1, Ordering::Relaxed);

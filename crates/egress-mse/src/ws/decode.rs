@@ -16,7 +16,7 @@ pub(crate) enum Incoming {
     Close,
 }
 
-/// How a client broke the protocol, and with which code it is told so (RFC 6455 §7.4.1).
+/// How a client broke the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Violation {
     #[error("a frame has reserved bits set, but no extension was negotiated")]
@@ -33,17 +33,6 @@ pub(crate) enum Violation {
     TooLong,
     #[error("a text message is not UTF-8")]
     Utf8,
-}
-
-impl Violation {
-    /// The close code that names the violation.
-    pub(crate) fn code(self) -> u16 {
-        match self {
-            Self::TooLong => 1009,
-            Self::Utf8 => 1007,
-            _ => 1002,
-        }
-    }
 }
 
 /// Reads a client's frames (RFC 6455 §5) off the front of a growing buffer.
@@ -124,11 +113,14 @@ impl Header {
             return Err(Violation::Control);
         }
         let (extended, length) = match (short, rest) {
-            (126, &[a, b, ..]) => (2, u64::from(u16::from_be_bytes([a, b]))),
-            (127, &[a, b, c, d, e, f, g, h, ..]) => {
-                (8, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-            }
-            (126 | 127, _) => return Ok(None),
+            (126, rest) => match rest.first_chunk() {
+                Some(length) => (2, u64::from(u16::from_be_bytes(*length))),
+                None => return Ok(None),
+            },
+            (127, rest) => match rest.first_chunk() {
+                Some(length) => (8, u64::from_be_bytes(*length)),
+                None => return Ok(None),
+            },
             _ => (0, short as u64),
         };
         if length > MAX_MESSAGE as u64 {
@@ -165,7 +157,7 @@ mod tests {
         match payload.len() {
             length @ 0..=125 => out.push(0x80 | length as u8),
             length => {
-                out.push(0x80 | 126);
+                out.push(0x80 | 0x7e);
                 out.extend((length as u16).to_be_bytes());
             }
         }

@@ -10,5 +10,5 @@ mod decode;
 pub(crate) mod frame;
 mod handshake;
 
-pub(crate) use decode::{Decoder, Incoming, Violation};
-pub(crate) use handshake::Handshake;
+pub(crate) use decode::{Decoder, Incoming};
+pub(crate) use handshake::{Handshake, Refusal};

@@ -1,0 +1,225 @@
+//! What is due to one viewer, and the writing of it: shared slices, as many in one call as there are.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout_at};
+
+use crate::remux::Muxed;
+
+/// How long a viewer may take for one message.
+pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The most messages of media that are taken from the ring at once: what is taken is beyond skipping.
+pub(crate) const BATCH: usize = 32;
+
+/// The most slices in one call, below any system's IOV_MAX.
+const SLICES: usize = 2 * BATCH;
+
+/// Why a message did not go out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("a message was not taken within 10 s")]
+    Stalled,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// One message.
+#[derive(Debug)]
+enum Message {
+    /// One of this viewer's own, or one for all in one piece.
+    Whole(Bytes),
+    /// A fragment as all viewers get it.
+    Shared(Arc<Muxed>),
+    /// A fragment with a head of this viewer's own.
+    Rebased(Bytes, Arc<Muxed>),
+}
+
+impl Message {
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Whole(bytes) => [bytes, &[]],
+            Self::Shared(muxed) => [&muxed.head, &muxed.data],
+            Self::Rebased(head, muxed) => [head, &muxed.data],
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+}
+
+/// The messages that are due, bounded by what one event gives rise to: a batch of media, or a few words.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    messages: Vec<Message>,
+    /// How much of the first message that is still due was written.
+    written: usize,
+    /// Messages and bytes that went out.
+    pub(crate) sent: (u64, u64),
+}
+
+impl Outbox {
+    pub(crate) fn whole(&mut self, message: Bytes) {
+        self.messages.push(Message::Whole(message));
+    }
+
+    pub(crate) fn shared(&mut self, muxed: Arc<Muxed>) {
+        self.messages.push(Message::Shared(muxed));
+    }
+
+    pub(crate) fn rebased(&mut self, head: Bytes, muxed: Arc<Muxed>) {
+        self.messages.push(Message::Rebased(head, muxed));
+    }
+
+    /// Writes everything. Not cancel safe: a message cut in two ends the connection.
+    pub(crate) async fn flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+    ) -> Result<(), WriteError> {
+        if self.messages.is_empty() {
+            return Ok(());
+        }
+        let mut deadline = Instant::now() + WRITE_DEADLINE;
+        let mut done = 0;
+        while done < self.messages.len() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.slices(done, &mut slices);
+            let write = io.write_vectored(&slices[..count]);
+            let written = timeout_at(deadline, write).await.map_err(stalled)??;
+            if written == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+            let before = done;
+            self.advance(written, &mut done);
+            if done > before {
+                deadline = Instant::now() + WRITE_DEADLINE;
+            }
+        }
+        self.messages.clear();
+        timeout_at(deadline, io.flush()).await.map_err(stalled)??;
+        Ok(())
+    }
+
+    /// Fills `slices` with what is due from message `first` on; returns how many there are.
+    fn slices<'a>(&'a self, first: usize, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let mut skip = self.written;
+        let mut count = 0;
+        for part in self.messages[first..].iter().flat_map(Message::parts) {
+            let gone = skip.min(part.len());
+            let part = &part[gone..];
+            skip -= gone;
+            if part.is_empty() {
+                continue;
+            }
+            if count == SLICES {
+                break;
+            }
+            slices[count] = IoSlice::new(part);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, written: usize, done: &mut usize) {
+        self.sent.1 += written as u64;
+        self.written += written;
+        while let Some(message) = self.messages.get(*done)
+            && self.written >= message.len()
+        {
+            self.written -= message.len();
+            self.sent.0 += 1;
+            *done += 1;
+        }
+    }
+}
+
+fn stalled(_: tokio::time::error::Elapsed) -> WriteError {
+    WriteError::Stalled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use media::TrackId;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::layout::Layout;
+
+    /// Takes a few bytes of the slices it is given at each call.
+    struct Sip {
+        taken: Vec<u8>,
+        sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
+    }
+
+    impl AsyncWrite for Sip {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            let size = self.sizes.next().unwrap_or(1).min(all.len());
+            self.taken.extend_from_slice(&all[..size]);
+            Poll::Ready(Ok(size))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn muxed(head: usize, data: usize, fill: u8) -> Arc<Muxed> {
+        Arc::new(Muxed {
+            layout: Arc::new(Layout::new(Vec::new(), Vec::new())),
+            track: TrackId(0),
+            head: vec![fill; head].into(),
+            data: vec![fill ^ 0xff; data].into(),
+            tfdt_at: 0,
+            dts: 0,
+            duration: 0,
+            clock: 90_000,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_socket_takes_at_once_every_byte_goes_out_in_order(
+            messages in prop::collection::vec((1_usize..40, 0_usize..90), 1..100),
+            sizes in prop::collection::vec(1_usize..300, 1..20),
+        ) {
+            let mut outbox = Outbox::default();
+            let mut expected = Vec::new();
+            for (n, &(head, data)) in messages.iter().enumerate() {
+                let muxed = muxed(head, data, n as u8);
+                expected.extend_from_slice(&muxed.head);
+                expected.extend_from_slice(&muxed.data);
+                outbox.shared(muxed);
+            }
+            let mut sip = Sip { taken: Vec::new(), sizes: sizes.into_iter().cycle() };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.expect("a runtime").block_on(outbox.flush(&mut sip)).expect("it takes all");
+            prop_assert_eq!(outbox.sent, (messages.len() as u64, expected.len() as u64));
+            prop_assert_eq!(sip.taken, expected);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Frames to messages. Pure: one remuxer a Channel, whatever the number of viewers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use fmp4::{Carrier, Fragment, Fragmenter, Sequence, moof};
+use hub::ring::Slot;
+use media::time::{nanos_to_ticks, ticks_to_nanos};
+use media::{Format, Frame, Kind, Track, TrackId};
+
+use crate::layout::{Entry, Layout, MAX_TRACKS, number};
+use crate::message::LeftOut;
+use crate::ws::frame::{MAX_HEADER, Opcode, put_header};
+
+/// How long the picture goes on without a frame of sound, in nanoseconds, before silence takes its place:
+/// browsers stop the picture where the sound ends. Sound packets come every 20 to 128 ms.
+const SOUND_PATIENCE: i64 = 500_000_000;
+
+/// How long sound waits, in nanoseconds, for the parameters of a picture that was announced without them.
+const PICTURE_PATIENCE: i64 = 3_000_000_000;
+
+/// One fragment as a WebSocket message: `head`, then `data`.
+#[derive(Debug)]
+pub(crate) struct Muxed {
+    /// What was in force when it was made.
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) track: TrackId,
+    /// The header of the WebSocket frame, `moof`, and the header of `mdat`.
+    pub(crate) head: Bytes,
+    /// The access unit.
+    pub(crate) data: Bytes,
+    /// Where the decode time stands in `head`.
+    pub(crate) tfdt_at: usize,
+    /// Decode time and duration in ticks of `clock`.
+    pub(crate) dts: u64,
+    pub(crate) duration: u32,
+    pub(crate) clock: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Remuxer {
+    layout: Option<Arc<Layout>>,
+    lanes: BTreeMap<TrackId, Lane>,
+    sequence: Sequence,
+    announced: Option<Arc<[Track]>>,
+    /// The newest format that a frame of a track had since the announcement.
+    seen: BTreeMap<TrackId, Arc<Format>>,
+    /// The layout may not be what is announced and seen any more.
+    stale: bool,
+    /// Since when sound waits for the picture's parameters, in nanoseconds.
+    waiting: Option<i64>,
+    /// The decode time of the newest picture in nanoseconds.
+    picture: Option<i64>,
+    misfits: u64,
+}
+
+/// The way of one track.
+#[derive(Debug)]
+struct Lane {
+    source: Arc<Format>,
+    carrier: Carrier,
+    fragmenter: Fragmenter,
+    /// Where picture and sound were, in nanoseconds, when the sound was heard last.
+    heard: Option<(i64, i64)>,
+}
+
+impl Remuxer {
+    /// The messages for `frame`, which was written while `announced` were the tracks.
+    pub(crate) fn push(
+        &mut self,
+        frame: &Frame,
+        announced: &Arc<[Track]>,
+    ) -> Vec<Slot<Arc<Muxed>>> {
+        self.note(frame, announced);
+        if self.stale && frame.keyframe {
+            self.arrange(frame);
+        }
+        let Some(layout) = self.layout.clone() else {
+            return Vec::new();
+        };
+        let Some(lane) = self.lanes.get_mut(&frame.track) else {
+            return Vec::new();
+        };
+        if !same(&lane.source, &frame.format) {
+            // New parameters count from the next keyframe of the picture on.
+            self.misfits += 1;
+            return Vec::new();
+        }
+        let mut fragments = lane.push(frame, &mut self.sequence);
+        match frame.kind() {
+            Kind::Video => {
+                self.picture = Some(frame.dts_nanos());
+                fragments.extend(self.silence(frame.dts_nanos()));
+            }
+            Kind::Audio => lane.hear(self.picture),
+        }
+        fragments
+            .into_iter()
+            .map(|(clock, fragment)| slot(&layout, clock, fragment))
+            .collect()
+    }
+
+    /// Frames that were left out because their parameters are not those of the layout.
+    pub(crate) fn misfits(&self) -> u64 {
+        self.misfits
+    }
+
+    fn note(&mut self, frame: &Frame, announced: &Arc<[Track]>) {
+        let news = |known: &Arc<[Track]>| !Arc::ptr_eq(known, announced);
+        if self.announced.as_ref().is_none_or(news) {
+            self.announced = Some(Arc::clone(announced));
+            self.seen.clear();
+            self.stale = true;
+        }
+        let known = self.seen.get(&frame.track);
+        if known.is_none_or(|format| !Arc::ptr_eq(format, &frame.format)) {
+            self.seen.insert(frame.track, Arc::clone(&frame.format));
+            self.stale = true;
+        }
+    }
+
+    /// Takes over what is announced and seen, if `frame` is a place where viewers can follow: after an init
+    /// segment a browser wants a keyframe of every track.
+    fn arrange(&mut self, frame: &Frame) {
+        if self.picture_is_unknown() {
+            let now = frame.dts_nanos();
+            if now - *self.waiting.get_or_insert(now) < PICTURE_PATIENCE {
+                return;
+            }
+        }
+        let plan = self.plan();
+        let layout = Layout::new(
+            plan.entries
+                .iter()
+                .map(|(entry, _)| entry.clone())
+                .collect(),
+            plan.left_out,
+        );
+        if frame.kind() == Kind::Audio && layout.has_picture() {
+            return;
+        }
+        self.stale = false;
+        self.waiting = None;
+        if self.layout.as_ref().is_some_and(|old| old.same(&layout)) {
+            return;
+        }
+        let mut old = std::mem::take(&mut self.lanes);
+        for (entry, carrier) in plan.entries {
+            let lane = Lane::following(old.remove(&entry.id), &entry, carrier);
+            self.lanes.insert(entry.id, lane);
+        }
+        self.layout = Some(Arc::new(layout));
+    }
+
+    fn picture_is_unknown(&self) -> bool {
+        self.announced
+            .iter()
+            .flat_map(|tracks| tracks.iter())
+            .any(|track| {
+                track.kind == Kind::Video
+                    && track.unsupported.is_none()
+                    && track.format.is_none()
+                    && !self.seen.contains_key(&track.id)
+            })
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let announced: &[Track] = self.announced.as_deref().unwrap_or_default();
+        for track in announced {
+            let format = self.seen.get(&track.id).or(track.format.as_ref());
+            match (format, &track.unsupported) {
+                (Some(format), None) => plan.add(track.id, format),
+                (_, Some(why)) => plan.leave_out(track.kind, &track.encoding, why),
+                (None, None) => {
+                    let why = "the camera has not told its parameters yet";
+                    plan.leave_out(track.kind, &track.encoding, why);
+                }
+            }
+        }
+        let unannounced = |id: &TrackId| announced.iter().all(|track| track.id != *id);
+        for (id, format) in self.seen.iter().filter(|(id, _)| unannounced(id)) {
+            plan.add(*id, format);
+        }
+        plan
+    }
+
+    /// Silence for the tracks of sound that stay away while the picture goes on.
+    fn silence(&mut self, picture: i64) -> Vec<(u32, Fragment)> {
+        let mut fragments = Vec::new();
+        for lane in self.lanes.values_mut() {
+            if lane.source.kind() == Kind::Audio {
+                fragments.extend(lane.silence(picture, &mut self.sequence));
+            }
+        }
+        fragments
+    }
+}
+
+/// A layout in the making.
+#[derive(Debug, Default)]
+struct Plan {
+    entries: Vec<(Entry, Carrier)>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Plan {
+    fn add(&mut self, id: TrackId, format: &Arc<Format>) {
+        let name = format.codec().name();
+        if self.entries.len() >= MAX_TRACKS {
+            return self.leave_out(format.kind(), name, "the stream has too many tracks");
+        }
+        match Entry::new(id, format) {
+            Ok(entry) => self.entries.push(entry),
+            Err(error) => self.leave_out(format.kind(), name, &error.to_string()),
+        }
+    }
+
+    fn leave_out(&mut self, kind: Kind, name: &str, why: &str) {
+        if self.left_out.len() < MAX_TRACKS {
+            self.left_out.push(LeftOut::new(kind, name, why));
+        }
+    }
+}
+
+impl Lane {
+    /// The lane of `entry`, which goes on where `old` was.
+    fn following(old: Option<Self>, entry: &Entry, carrier: Carrier) -> Self {
+        let fresh = || (Fragmenter::new(number(entry.id)), None);
+        let (carrier, (fragmenter, heard)) = match old {
+            Some(old) if same(&old.source, &entry.source) => {
+                (old.carrier, (old.fragmenter, old.heard))
+            }
+            Some(old) => (carrier, (old.fragmenter, old.heard)),
+            None => (carrier, fresh()),
+        };
+        Self {
+            source: Arc::clone(&entry.source),
+            carrier,
+            fragmenter,
+            heard,
+        }
+    }
+
+    fn push(&mut self, frame: &Frame, sequence: &mut Sequence) -> Vec<(u32, Fragment)> {
+        let mut fragments = Vec::with_capacity(1);
+        for carried in self.carrier.carry(frame) {
+            let clock = carried.format.clock_rate();
+            let made = self.fragmenter.push(&carried, sequence);
+            fragments.extend(made.into_iter().map(|fragment| (clock, fragment)));
+        }
+        fragments
+    }
+
+    /// Notes that sound came while the picture was at `picture`.
+    fn hear(&mut self, picture: Option<i64>) {
+        let clock = self.carrier.format().clock_rate();
+        let end = self.fragmenter.timeline().audio_end();
+        let end = end.map(|ticks| ticks_to_nanos(i64::try_from(ticks).unwrap_or(i64::MAX), clock));
+        self.heard = picture.zip(end);
+    }
+
+    /// Silence that keeps the sound as far behind or before the picture as it was when it was heard.
+    fn silence(&mut self, picture: i64, sequence: &mut Sequence) -> Vec<(u32, Fragment)> {
+        let &mut (then, end) = self.heard.get_or_insert((picture, picture));
+        let since = picture - then;
+        if since <= SOUND_PATIENCE {
+            return Vec::new();
+        }
+        let format = Arc::clone(self.carrier.format());
+        let clock = format.clock_rate();
+        let ticks = |nanos| nanos_to_ticks(nanos, clock);
+        let made = self
+            .fragmenter
+            .silence(&format, ticks(end), ticks(end + since), sequence);
+        made.into_iter().map(|fragment| (clock, fragment)).collect()
+    }
+}
+
+fn same(a: &Arc<Format>, b: &Arc<Format>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn slot(layout: &Arc<Layout>, clock: u32, fragment: Fragment) -> Slot<Arc<Muxed>> {
+    let length = fragment.head.len() + fragment.data.len();
+    let mut head = BytesMut::with_capacity(MAX_HEADER + fragment.head.len());
+    put_header(&mut head, Opcode::Binary, length);
+    let tfdt_at = head.len() + moof::TFDT_AT;
+    head.put_slice(&fragment.head);
+    // A picture's non-keyframes and the sound beside it are no place to start.
+    let sound = layout.is_sound(fragment.track_id);
+    Slot {
+        start: fragment.keyframe && !(sound && layout.has_picture()),
+        at: ticks_to_nanos(i64::try_from(fragment.dts).unwrap_or(i64::MAX), clock),
+        bytes: length,
+        item: Arc::new(Muxed {
+            layout: Arc::clone(layout),
+            track: TrackId((fragment.track_id - 1) as u8),
+            head: head.freeze(),
+            data: fragment.data,
+            tfdt_at,
+            dts: fragment.dts,
+            duration: fragment.duration,
+            clock,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
