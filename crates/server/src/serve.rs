@@ -76,7 +76,7 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
-    let media = axum::Router::new();
+    let media = egress_mse::router(registry.clone(), stop.clone());
     let app = router(registry.clone(), assets, media);
     warn_if_public(
         address,
