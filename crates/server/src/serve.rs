@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use demo_camera::DemoCamera;
@@ -14,6 +15,10 @@ use crate::cli::{DemoUser, LogOptions, Serve};
 use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, Url};
 use crate::http::{Assets, Listener, raise_open_files, router};
 use crate::logging;
+
+/// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
+/// that we shall not take our time.
+const IMPATIENCE: Duration = Duration::from_millis(500);
 
 /// Serves what `wanted` asks for until the process is told to stop.
 pub(crate) fn run(wanted: &Serve) -> anyhow::Result<()> {
@@ -138,20 +143,24 @@ fn one(id: &str, name: &str, channel: &Channel) -> anyhow::Result<StreamSpec> {
     })
 }
 
-/// A token that is cancelled by SIGINT and SIGTERM. The second signal ends the process at once.
+/// A token that is cancelled by SIGINT and SIGTERM. Another one, once [`IMPATIENCE`] is over, ends the process
+/// at once.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("can't listen for signals")?;
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if told.is_cancelled() {
-                std::process::exit(1);
+            match first {
+                None => first = Some(Instant::now()),
+                Some(first) if first.elapsed() > IMPATIENCE => std::process::exit(1),
+                Some(_) => {}
             }
             told.cancel();
         }
