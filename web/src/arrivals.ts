@@ -59,10 +59,19 @@ class TrackDelays {
   }
 }
 
+/** A smallest delay that falls by more than this is the backlog that greets a new viewer, or a burst. */
+const FALL = 0.01;
+
 /** The arrivals of all tracks of one stream. */
 export class Arrivals {
   #tracks = new Map<number, TrackDelays>();
   #lead: number | null = null;
+  #fellAt = Number.NEGATIVE_INFINITY;
+
+  /** When a sample came that was far more live than all before it: for as long as they do, more will. */
+  get fellAt(): number {
+    return this.#fellAt;
+  }
 
   /** How many tracks samples came from. */
   get tracks(): number {
@@ -81,7 +90,9 @@ export class Arrivals {
       delays = new TrackDelays();
       this.#tracks.set(track, delays);
     }
+    const before = delays.smallest();
     const steady = delays.add(now - start, now);
+    if (lead && (before === null || before - (now - start) > FALL)) this.#fellAt = now;
     if (!steady) this.#tracks = new Map([[track, delays]]); // the other tracks jump with it
   }
 
@@ -107,5 +118,6 @@ export class Arrivals {
   reset(): void {
     this.#tracks.clear();
     this.#lead = null;
+    this.#fellAt = Number.NEGATIVE_INFINITY;
   }
 }

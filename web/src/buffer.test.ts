@@ -38,7 +38,19 @@ test("the first picture is waited for before playback jumps to live", () => {
   const ranges = [{ start: 0, end: 10.04 }];
   buffer.advise(playback(10, 0, ranges, { pictured: false }));
   expect(buffer.advise(playback(10.01, 0.005, ranges, { pictured: false })).seekTo).toBeNull();
-  expect(buffer.advise(playback(10.02, 0.005, ranges)).seekTo).toBeCloseTo(9.92, 1);
+  expect(buffer.advise(playback(10.02, 0.005, ranges)).seekTo).toBeNull();
+  expect(buffer.advise(playback(10.07, 0.005, ranges)).seekTo).toBeCloseTo(9.97, 1);
+});
+
+test("a backlog that is still arriving is waited for", () => {
+  const buffer = new LiveBuffer();
+  backlog(buffer, 0, 5);
+  buffer.advise(playback(5, 0, [{ start: 0, end: 5 }], { pictured: false }));
+  for (let n = 1; n <= 10; n++) {
+    buffer.arrived(1, true, 5 + n * FRAME, 5 + n * 0.01);
+    expect(buffer.advise(playback(5 + n * 0.01, 0.01, [{ start: 0, end: 5.4 }])).seekTo).toBeNull();
+  }
+  expect(buffer.advise(playback(5.16, 0.01, [{ start: 0, end: 5.44 }])).seekTo).toBeGreaterThan(5.2);
 });
 
 test("a backlog that is still being appended is waited for, so that there is one jump and not three", () => {

@@ -31,6 +31,8 @@ const JUMP_PAUSE = 3;
 const JUMP_PAUSE_WHILE_STARTING = 1;
 /** The backlog that greets a new viewer is waited for this long, so that one jump gets to its end. */
 const BACKLOG = 1;
+/** It has ended when nothing of it came for this long. */
+const BACKLOG_PAUSE = 0.05;
 /** Starting ends at live, or after this. */
 const STARTING_LASTS = 6;
 
@@ -174,6 +176,7 @@ export class LiveBuffer {
       this.#jumpedAt = now;
       return { seekTo: aim, rate: 1 };
     }
+    if (this.#backlogComes(playback)) return { seekTo: null, rate: 1 };
     return { seekTo: null, rate: this.#rate(behind, lag, range.end - currentTime) };
   }
 
@@ -204,19 +207,22 @@ export class LiveBuffer {
 
   #hasStarted(now: number, behind: number, playback: Playback): boolean {
     if (this.#startedAt !== null && now - this.#startedAt > STARTING_LASTS) return true;
-    return playback.pictured && !playback.appending && behind < JUMP_WHILE_STARTING;
+    return playback.pictured && !this.#backlogComes(playback) && behind < JUMP_WHILE_STARTING;
   }
 
   #mayJump(playback: Playback, behind: number, aim: number): boolean {
     // The first picture comes before everything: a seek would delay it by the decoding of a whole GOP.
-    if (!playback.pictured) return false;
+    if (!playback.pictured || this.#backlogComes(playback)) return false;
     const threshold = this.#starting ? JUMP_WHILE_STARTING : JUMP;
     const pause = this.#starting ? JUMP_PAUSE_WHILE_STARTING : Math.max(JUMP_PAUSE, 4 * this.#seekCost);
     const waited = playback.now - this.#jumpedAt;
     const gain = aim - playback.currentTime;
-    if (playback.appending && this.#startedAt !== null && playback.now - this.#startedAt < BACKLOG)
-      return false;
     return behind > threshold && gain > threshold / 2 + this.#seekCost && waited > pause;
+  }
+
+  #backlogComes({ now, appending }: Playback): boolean {
+    if (this.#startedAt === null || now - this.#startedAt > BACKLOG) return false;
+    return appending || now - this.#arrivals.fellAt < BACKLOG_PAUSE;
   }
 
   #rate(behind: number, lag: number, ahead: number): number {
