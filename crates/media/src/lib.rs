@@ -1,7 +1,9 @@
 //! What a frame is; codec and RTP bits in and out of frames.
 //!
 //! Read in this order: [`Frame`] (one access unit, immutable once published), [`Format`] (the codec
-//! parameters that ride on it), [`Track`] (what a Source announces), [`time`] (units and conversions).
+//! parameters that ride on it), [`Track`] (what a Source announces), [`nal`] (how a picture lies in its
+//! bytes), [`rtp`] (packets to access units and back), [`rtcp`] (reports), [`time`] (units, and the one
+//! time line for the tracks of a camera), [`DecodeTimes`] (what containers need besides).
 //!
 //! This crate is pure: it never knows tokio, sockets, clocks, HTTP or containers. Time is an argument.
 
