@@ -10,6 +10,10 @@ use media::{Format, Frame, Kind, TrackId};
 /// about one picture, so that a player sees neither a hole nor an overlap.
 const SEAM: i64 = 40_000_000;
 
+/// Where a Stream's time line begins, in nanoseconds: sound that is a little older than the first picture,
+/// and decode times before the first presentation time, still lie after zero.
+const BEGIN: i64 = 1_000_000_000;
+
 /// Where frames are put on the Stream's time line. Outlives the runs of a Source.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
@@ -62,7 +66,7 @@ impl Timeline {
     /// Moves a frame of the present run onto the time line. A format equal to the track's last keeps its `Arc`.
     pub(crate) fn place(&mut self, frame: &mut Frame) -> Placed {
         let rate = frame.format.clock_rate();
-        let begin = self.end.map_or(0, |end| end + SEAM);
+        let begin = self.end.map_or(BEGIN, |end| end + SEAM);
         let offset = *self.offset.get_or_insert_with(|| begin - frame.dts_nanos());
         let shift = nanos_to_ticks(offset, rate);
         frame.dts += shift;

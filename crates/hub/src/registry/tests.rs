@@ -144,7 +144,8 @@ async fn a_panic_in_one_stream_leaves_49_others_without_a_gap() {
             let Event::Item(frame) = reader.next().await else {
                 panic!("a gap")
             };
-            assert_eq!((frame.dts, frame.discontinuity), (n * 160, false));
+            let expected = 8000 + n * 160;
+            assert_eq!((frame.dts, frame.discontinuity), (expected, false));
         }
     }
     let fault = state(&channels[0], "backoff").await.fault().cloned();

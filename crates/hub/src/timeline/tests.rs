@@ -9,11 +9,11 @@ fn write(timeline: &mut Timeline, pts: i64) -> (Placed, Frame) {
 }
 
 #[test]
-fn a_stream_begins_at_zero_whatever_the_camera_counts_from() {
+fn a_stream_begins_at_one_second_whatever_the_camera_counts_from() {
     let mut timeline = Timeline::default();
     timeline.begin();
-    assert_eq!(write(&mut timeline, 123_456).1.dts, 0);
-    assert_eq!(write(&mut timeline, 123_616).1.dts, 160);
+    assert_eq!(write(&mut timeline, 123_456).1.dts, 8000);
+    assert_eq!(write(&mut timeline, 123_616).1.dts, 8160);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_restarted_camera_continues_right_after_its_last_frame() {
     timeline.begin();
     let (_, first) = write(&mut timeline, 77);
     assert!(first.discontinuity);
-    assert_eq!(first.dts, 160 + 320, "40 ms after the last frame");
+    assert_eq!(first.dts, 8160 + 320, "40 ms after the last frame");
     assert!(!write(&mut timeline, 237).1.discontinuity);
 }
 
@@ -54,7 +54,7 @@ fn a_track_that_changes_its_clock_stays_where_it_was_in_time() {
         5,
     );
     timeline.place(&mut faster);
-    assert_eq!(faster.dts_nanos(), 1_040_000_000);
+    assert_eq!(faster.dts_nanos(), 2_040_000_000);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_picture_whose_time_stands_still_is_moved_behind_the_one_before() {
     ] {
         let mut frame = frame(Arc::clone(&format), pts);
         assert_eq!(timeline.place(&mut frame), placed);
-        assert_eq!(frame.dts, dts);
+        assert_eq!(frame.dts, 90_000 + dts);
         assert!(frame.pts >= frame.dts);
     }
 }
