@@ -12,7 +12,7 @@ import { span, until } from "./lib/wait.mjs";
 
 const FPS = 25;
 
-describe("MSE over WebSocket", () => {
+describe("MSE over WebSocket", { concurrency: 3 }, () => {
   let camera, lunette;
 
   before(async () => {
