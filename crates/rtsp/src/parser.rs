@@ -162,6 +162,9 @@ enum Start {
 impl Start {
     fn parse(line: &str) -> Option<Self> {
         let line = line.trim_end();
+        if line.contains(char::is_control) {
+            return None;
+        }
         if line.starts_with("RTSP/") {
             let (_, rest) = line.split_once(' ')?;
             let rest = rest.trim_start();

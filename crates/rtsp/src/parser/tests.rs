@@ -112,6 +112,12 @@ fn a_body_longer_than_announced_is_garbage_until_the_next_message() {
 }
 
 #[test]
+fn a_start_line_with_control_characters_is_garbage() {
+    let input = b"OPTIONS \0\0 RTSP/1.0\r\n\r\nRTSP/1.0 200 \x01\r\n\r\nOPTIONS * RTSP/1.0\r\n\r\n";
+    assert_eq!(kinds(&parse(input)), "q");
+}
+
+#[test]
 fn an_empty_frame_is_a_frame() {
     assert_eq!(kinds(&parse(b"$\x00\x00\x00$\x01\x00\x00")), "$$");
 }
