@@ -1,16 +1,19 @@
 # The targets that prove and measure; included by the Makefile at the root.
 
-.PHONY: test install-tests e2e fuzz bench
+.PHONY: test install-tests check-load e2e fuzz bench
 
 FUZZ_SECONDS ?= 60
 
 test: install-tests ## install what the tests need, then check, build and run all of them
-	$(MAKE) check
+	$(MAKE) check check-load
 	$(MAKE) build
 	$(MAKE) e2e
 
 install-tests: ## install what the tests need from Debian and npm
 	tests/install.sh
+
+check-load: ## the load tools are clean too
+	cd tests/load && cargo fmt -- --check && cargo clippy --all-targets --locked -- -D warnings && cargo test --locked --quiet
 
 e2e: ## end-to-end tests against target/release/lunette (LUNETTE_BIN= for another)
 	tests/e2e/run.sh

@@ -50,7 +50,8 @@ export function inPage() {
       const watched = new Watched(element);
       for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
       element.setAttribute("src", src);
-      element.style.cssText = "display:inline-block;width:400px;height:225px";
+      // Six fit on a page: a player that nobody sees stops.
+      element.style.cssText = "display:inline-block;width:30vw;height:40vh";
       document.body.append(element);
       return watched;
     }
