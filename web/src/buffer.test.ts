@@ -114,16 +114,30 @@ test("while nothing arrives, playback neither hurries into the void nor jumps", 
   expect(advice).toEqual({ seekTo: null, rate: 1 });
 });
 
-test("a gap is hopped over", () => {
+test("a gap is hopped over when playback has come to it", () => {
   const buffer = playing(0, 10);
   const ranges = [
     { start: 0, end: 9.9 },
     { start: 10.2, end: 10.6 },
   ];
   arrive(buffer, 10, 10.6);
-  const seekTo = buffer.advise(playback(10.6, 9.88, ranges)).seekTo ?? 0;
+  buffer.advise(playback(10.4, 9.88, ranges));
+  const seekTo = buffer.advise(playback(10.65, 9.88, ranges)).seekTo ?? 0;
   expect(seekTo).toBeGreaterThanOrEqual(10.2);
   expect(seekTo).toBeLessThan(10.6);
+});
+
+test("the hole before a picture whose B-frames are yet to come is no gap", () => {
+  const buffer = playing(0, 10);
+  for (let n = 0; n < 20; n++) {
+    const now = 10 + n * FRAME;
+    buffer.arrived(1, true, now, now);
+    const hole = [
+      { start: 0, end: now - 0.06 },
+      { start: now + 0.06, end: now + 0.1 },
+    ];
+    expect(buffer.advise(playback(now, now - 0.1, hole)).seekTo).toBeNull();
+  }
 });
 
 test("a browser that stops short of a gap is helped over it", () => {

@@ -54,11 +54,11 @@ const DRAINED = 0.88;
 /** Never plays faster than 1 with less than this ahead. */
 const KEEP_AHEAD = 0.08;
 
-/** A position this close to the end of a range has reached it. */
+/** Jumps end no closer than this to the end of what is buffered. */
 const EDGE = 0.06;
-/** Browsers also stop this close to an end, where what is left isn't enough to go on: not moving for so long. */
-const STOPPED_EDGE = 0.6;
+/** Not moving for so long this close to a gap, playback has come to it; browsers stop short of it. */
 const STOPPED = 0.2;
+const STOPPED_EDGE = 0.6;
 /** Standing still for this long with this much ahead, playback needs a push. */
 const STUCK = 1.5;
 const STUCK_AHEAD = 0.5;
@@ -167,7 +167,9 @@ export class LiveBuffer {
     const aim = clamp(currentTime + lag - this.target(), newest.start + NUDGE, newest.end - EDGE);
     const range = ranges.find((r) => currentTime >= r.start - NUDGE && currentTime <= r.end + NUDGE);
     const stuck = this.#stuckFor(now, currentTime);
-    if (!range || (range !== newest && atEnd(range, currentTime, stuck))) return this.#hop(playback, aim);
+    // With B-frames there is a hole before the newest picture until those that belong before it have come.
+    const gap = range !== newest && stuck > STOPPED && range && range.end - currentTime < STOPPED_EDGE;
+    if (!range || gap) return this.#hop(playback, aim);
 
     const behind = lag - this.target();
     if (this.#starting && this.#hasStarted(now, behind, playback)) this.#starting = false;
@@ -240,10 +242,6 @@ export class LiveBuffer {
     this.#stalledAt = now;
     this.#stallPenalty = Math.max(0, this.#stallPenalty - STALL_STEP);
   }
-}
-
-function atEnd(range: Range, currentTime: number, stuck: number): boolean {
-  return range.end - currentTime < (stuck > STOPPED ? STOPPED_EDGE : EDGE);
 }
 
 function clamp(value: number, least: number, most: number): number {
