@@ -197,3 +197,14 @@ test("while a seek is under way nothing else is asked for", () => {
   const advice = buffer.advise(playback(20, 10, [{ start: 0, end: 20 }], { seeking: true }));
   expect(advice.seekTo).toBeNull();
 });
+
+test("a decoder that needs to be further from live gets there by one jump back", () => {
+  const buffer = playing(0, 20);
+  const ranges = [{ start: 0, end: 20.02 }];
+  expect(buffer.keepAway()).toBeCloseTo(0.4);
+  expect(buffer.advise(playback(20, 19.9, ranges)).seekTo).toBeCloseTo(20 - buffer.target(), 2);
+  expect(buffer.target()).toBeCloseTo(0.5);
+  expect(buffer.keepAway()).toBeCloseTo(0.8);
+  buffer.keepAway();
+  expect(buffer.keepAway()).toBeCloseTo(1.2);
+});

@@ -23,6 +23,12 @@ const STALL_FORGIVEN_AFTER_MAX = 1_920;
 /** Running dry again within this is the same event. */
 const STALL_COOLDOWN = 0.5;
 
+/** What {@link LiveBuffer.keepAway} adds to the target, each time and altogether. */
+const DISTANCE_STEP = 0.4;
+const DISTANCE_MAX = 1.2;
+/** This much too close to live, playback jumps back: slowing down would take too long. */
+const JUMP_BACK = 0.25;
+
 /** Further behind the target than this, playback jumps to live; while starting, sooner. */
 const JUMP = 2;
 const JUMP_WHILE_STARTING = 0.4;
@@ -104,6 +110,7 @@ export class LiveBuffer {
   #correction = 1;
   #position = -1;
   #movedAt = 0;
+  #distance = 0;
   #stallPenalty = 0;
   #stalledAt = Number.NEGATIVE_INFINITY;
   #stalls = 0;
@@ -133,6 +140,12 @@ export class LiveBuffer {
     this.#stallPenalty = Math.min(this.#stallPenalty + STALL_STEP, STALL_MAX);
   }
 
+  /** This decoder needs to be further from live: from now on by as much again. Answers the distance added. */
+  keepAway(distance = this.#distance + DISTANCE_STEP): number {
+    this.#distance = Math.min(distance, DISTANCE_MAX);
+    return this.#distance;
+  }
+
   /** A seek took this long until the next picture. */
   sought(cost: number): void {
     this.#seekCost = cost;
@@ -146,7 +159,9 @@ export class LiveBuffer {
   /** How far behind live playback should be. */
   target(): number {
     const margin = this.#arrivals.tracks > 1 ? MARGIN_WITH_SOUND : MARGIN;
-    return clamp(this.#arrivals.spread() + margin, TARGET_MIN, TARGET_MAX) + this.#stallPenalty;
+    return (
+      clamp(this.#arrivals.spread() + margin, TARGET_MIN, TARGET_MAX) + this.#stallPenalty + this.#distance
+    );
   }
 
   /** How far behind live a position is, or `null` before the first sample. */
@@ -219,6 +234,7 @@ export class LiveBuffer {
     const pause = this.#starting ? JUMP_PAUSE_WHILE_STARTING : Math.max(JUMP_PAUSE, 4 * this.#seekCost);
     const waited = playback.now - this.#jumpedAt;
     const gain = aim - playback.currentTime;
+    if (this.#distance > 0 && -behind > JUMP_BACK && -gain > JUMP_BACK && waited > pause) return true;
     return behind > threshold && gain > threshold / 2 + this.#seekCost && waited > pause;
   }
 

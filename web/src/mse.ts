@@ -5,8 +5,9 @@
 
 import { LiveBuffer } from "./buffer.ts";
 import { isAudio, playableCodecs } from "./codecs.ts";
+import { FrameCheck } from "./framecheck.ts";
 import { Media, type MediaFault, mediaSourceClass, trackInits } from "./media.ts";
-import { onPicture } from "./picture.ts";
+import { decodedFrames, onPicture } from "./picture.ts";
 import { closeFailure, hello, type LeftOut, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
 import { Rate } from "./rate.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -39,6 +40,9 @@ class Mse implements Transport {
   readonly #live = new LiveBuffer();
   readonly #rate = new Rate();
   readonly #sound = new SoundCheck();
+  readonly #frames = new FrameCheck();
+  /** The stream has B-frames. */
+  #reordered = false;
   #socket: WebSocket | null = null;
   #open = false;
   #media: Media | null = null;
@@ -55,6 +59,7 @@ class Mse implements Transport {
 
   constructor(context: TransportContext) {
     this.#context = context;
+    this.#live.keepAway(context.memory.distance);
   }
 
   start(): void {
@@ -92,6 +97,7 @@ class Mse implements Transport {
     this.#advise();
     this.#media?.trim();
     if (this.#sound.missing(now)) this.#soundMissing();
+    else this.#checkFrames(now);
   }
 
   flow(): Flow {
@@ -182,6 +188,7 @@ class Mse implements Transport {
       const lead = kind === "video" || !this.#flow.hasVideo;
       this.#live.arrived(sample.trackId, lead, sample.start, now / 1000);
       if (kind === "video" || kind === "audio") this.#sound.sample(kind, sample.start, now);
+      if (kind === "video" && sample.compositionOffset > 0) this.#reordered = true;
       if (!lead || this.#unwantedAt !== null) continue;
       this.#flow.samples++;
       this.#flow.sampleIntervalMs = Math.max(sample.duration * 1000, this.#flow.sampleIntervalMs * 0.99);
@@ -264,6 +271,15 @@ class Mse implements Transport {
     if (!picture || tracks.some((track) => track.kind === "video")) return;
     const message = `This browser can't play ${picture.name || "this camera's video"}`;
     this.#fail({ reason: "unplayable", message, retry: "other-mode" });
+  }
+
+  #checkFrames(now: number): void {
+    const { video, memory } = this.#context;
+    const steady = this.#pictured && !video.seeking && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
+    const frames = decodedFrames(video);
+    const { samples } = this.#flow;
+    const tooFew = this.#frames.tooFew({ now, samples, frames, reordered: this.#reordered, steady });
+    if (tooFew) memory.distance = this.#live.keepAway();
   }
 
   #soundMissing(): void {

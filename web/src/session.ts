@@ -38,7 +38,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #backoff = new Backoff();
   readonly #watchdog = new Watchdog();
-  readonly #memory: Memory = { unusable: new Set() };
+  readonly #memory: Memory = { unusable: new Set(), distance: 0 };
   readonly #url: URL;
   /** Those not tried yet; the first is in use. */
   #transports: TransportKind[];

@@ -82,6 +82,8 @@ export interface Transport {
 export interface Memory {
   /** Codecs (the part before the first dot) that turned out to be no use here. */
   readonly unusable: Set<string>;
+  /** How much further from live than usual this browser needs to be, in seconds. */
+  distance: number;
 }
 
 /** What a transport is given. */
