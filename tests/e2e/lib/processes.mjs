@@ -13,6 +13,7 @@ export const ROOT = join(TESTS, "..");
 export const WORK = join(TESTS, ".work");
 
 const READY_MS = 30_000;
+const SAY_POLL_MS = 20;
 let children = 0;
 
 /** A port of 127.0.0.1 that is free now. */
@@ -67,7 +68,7 @@ export class Child {
       if (match) return match;
       if (this.ended) throw new Error(`${this.name} ended (${JSON.stringify(this.ended)}):\n${this.output.slice(-2000)}`);
       if (Date.now() > end) throw new Error(`${this.name} did not say ${pattern}:\n${this.output.slice(-2000)}`);
-      await Promise.race([this.exited, new Promise((resolve) => this.process.stdout.once("data", resolve)), tick(500)]);
+      await Promise.race([this.exited, tick(SAY_POLL_MS)]);
     }
   }
 
@@ -92,7 +93,7 @@ export class Child {
   }
 }
 
-const tick = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
+const tick = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Runs a command to its end; returns its output, or throws with it. */
 export async function run(command, args, options = {}) {
