@@ -1,11 +1,12 @@
 /** The program as whoever runs it sees it: what it prints, how it ends, what it survives. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { gstCamera } from "./lib/cameras.mjs";
 import { BINARY, configFile, Lunette } from "./lib/lunette.mjs";
-import { Child, freePort, run } from "./lib/processes.mjs";
+import { Child, freePort, run, TESTS } from "./lib/processes.mjs";
 import { Viewer } from "./lib/viewer.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -35,18 +36,18 @@ test("a stop asked for is done within 6 s, ends with status 0, and tells viewers
   assert.doesNotMatch(lunette.log, /panicked/);
 });
 
-test("its own demo camera is played by ffmpeg over TCP and over UDP", { timeout: 60_000 }, async () => {
+test("its own demo camera is played by ffmpeg and GStreamer over TCP and UDP, to those who know the password", { timeout: 90_000 }, async () => {
   const port = await freePort();
-  const camera = new Child(BINARY, ["demo-camera", "--listen", `127.0.0.1:${port}`], { name: "demo-camera" });
-  await until("the demo camera listens", () => new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1").once("connect", () => (socket.destroy(), resolve(true))).once("error", () => resolve(false));
-  }));
-  const told = await camera.says(/rtsp:\/\/\S+/);
-  const url = told[0].replace(/[^\w/]+$/, "");
-  for (const transport of ["tcp", "udp"]) {
-    const args = ["-hide_banner", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "12", "-f", "null", "-"];
-    assert.equal((await run("ffmpeg", args)).trim(), "", `${transport}: ffmpeg complains`);
-  }
+  const args = ["demo-camera", "--listen", `127.0.0.1:${port}`, "--user", "viewer:s3cret"];
+  const camera = new Child(BINARY, args, { name: "demo-camera" });
+  const [told] = await camera.says(/rtsp:\/\/\S+/);
+  const path = new URL(told.replace("rtsp:", "http:")).pathname.replace(/[^\w/]+$/, "");
+  const url = `rtsp://viewer:s3cret@127.0.0.1:${port}${path}`;
+  const play = (transport) => run("ffmpeg", ["-hide_banner", "-v", "error", "-rtsp_transport", transport, "-i", url, "-t", "12", "-f", "null", "-"]);
+  const complaints = await Promise.all(["tcp", "udp"].map(play));
+  assert.deepEqual(complaints.map((text) => text.trim()), ["", ""], "ffmpeg has nothing to complain about");
+  await Promise.all(["tcp", "udp"].map((transport) => run(join(TESTS, "e2e/lib/gst_play.py"), [url, transport, 100])));
+  await assert.rejects(run("ffprobe", ["-v", "error", url.replace("s3cret", "wrong")]), /401/);
   await camera.stop();
 });
 

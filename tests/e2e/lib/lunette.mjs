@@ -22,11 +22,12 @@ export class Lunette {
    * @param {Record<string, string|object>} options.streams Stream id to URL, or to the keys of its table.
    * @param {object} options.defaults The keys of `[defaults]`.
    * @param {string} options.level The log's level.
-   * @param {string[]} options.args Instead of a configuration: the command line.
+   * @param {number} options.port A port of the test's choice.
+   * @param {(listen: string) => string[]} options.args Instead of a configuration: the command line.
    */
-  static async start({ streams = {}, defaults = {}, level = "info", args, env, core } = {}) {
+  static async start({ streams = {}, defaults = {}, level = "info", args, env, core, port } = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run make build, or set LUNETTE_BIN`);
-    const port = await freePort();
+    port ??= await freePort();
     const lunette = new Lunette(port);
     const listen = `127.0.0.1:${port}`;
     const tables = { server: { listen }, log: { level }, defaults };
