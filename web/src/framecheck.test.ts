@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FrameCheck } from "./framecheck.ts";
+import { emptiesDecoder, FrameCheck } from "./framecheck.ts";
 
 /** Looks five times a second for `seconds`; answers how often too few pictures came out. */
 function watch(check: FrameCheck, seconds: number, shown: number, reordered = true, steady = true): number {
@@ -23,4 +23,11 @@ test("all of them, or nearly all, are enough", () => {
 test("without B-frames, or while playback is interrupted, nothing is concluded", () => {
   expect(watch(new FrameCheck(), 60, 1 / 3, false)).toBe(0);
   expect(watch(new FrameCheck(), 60, 1 / 3, true, false)).toBe(0);
+});
+
+test("a browser that is known to empty its decoder is known by its name", () => {
+  expect(emptiesDecoder("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0")).toBe(true);
+  expect(
+    emptiesDecoder("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"),
+  ).toBe(false);
 });

@@ -5,6 +5,14 @@
  * decoder is always ahead of the screen and never runs out. Pure; times in ms.
  */
 
+/**
+ * Whether a browser is known to do so. To know it beforehand saves the viewer the jump back; one that is not
+ * known is found out.
+ */
+export function emptiesDecoder(userAgent: string): boolean {
+  return /\bFirefox\//.test(userAgent);
+}
+
 /** Pictures are counted over this long. */
 const WINDOW_MS = 2_000;
 /** With fewer than this in a window, nothing can be said. */

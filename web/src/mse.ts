@@ -5,7 +5,7 @@
 
 import { LiveBuffer } from "./buffer.ts";
 import { isAudio, playableCodecs } from "./codecs.ts";
-import { FrameCheck } from "./framecheck.ts";
+import { emptiesDecoder, FrameCheck } from "./framecheck.ts";
 import { Media, type MediaFault, mediaSourceClass, trackInits } from "./media.ts";
 import { decodedFrames, onPicture } from "./picture.ts";
 import { closeFailure, hello, type LeftOut, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
@@ -188,11 +188,18 @@ class Mse implements Transport {
       const lead = kind === "video" || !this.#flow.hasVideo;
       this.#live.arrived(sample.trackId, lead, sample.start, now / 1000);
       if (kind === "video" || kind === "audio") this.#sound.sample(kind, sample.start, now);
-      if (kind === "video" && sample.compositionOffset > 0) this.#reordered = true;
+      if (kind === "video" && sample.compositionOffset > 0) this.#noteReordering();
       if (!lead || this.#unwantedAt !== null) continue;
       this.#flow.samples++;
       this.#flow.sampleIntervalMs = Math.max(sample.duration * 1000, this.#flow.sampleIntervalMs * 0.99);
     }
+  }
+
+  #noteReordering(): void {
+    const { memory } = this.#context;
+    const unprepared = !this.#reordered && memory.distance === 0;
+    this.#reordered = true;
+    if (unprepared && emptiesDecoder(navigator.userAgent)) memory.distance = this.#live.keepAway();
   }
 
   /** Gives the `<video>` a new MediaSource; what was played before can't be continued in it. */
