@@ -208,3 +208,13 @@ test("a decoder that needs to be further from live gets there by one jump back",
   buffer.keepAway();
   expect(buffer.keepAway()).toBeCloseTo(1.2);
 });
+
+test("after that jump, playback that comes too close to live again only slows down", () => {
+  const buffer = playing(0, 20);
+  buffer.keepAway();
+  expect(buffer.advise(playback(20, 19.9, [{ start: 0, end: 20.02 }])).seekTo).not.toBeNull();
+  arrive(buffer, 20, 30);
+  const advice = buffer.advise(playback(30, 29.9, [{ start: 0, end: 30.02 }]));
+  expect(advice.seekTo).toBeNull();
+  expect(advice.rate).toBeLessThan(1);
+});

@@ -26,7 +26,7 @@ const STALL_COOLDOWN = 0.5;
 /** What {@link LiveBuffer.keepAway} adds to the target, each time and altogether. */
 const DISTANCE_STEP = 0.4;
 const DISTANCE_MAX = 1.2;
-/** This much too close to live, playback jumps back: slowing down would take too long. */
+/** This much too close to live after that, playback jumps back, once: slowing down would take too long. */
 const JUMP_BACK = 0.25;
 
 /** Further behind the target than this, playback jumps to live; while starting, sooner. */
@@ -111,6 +111,8 @@ export class LiveBuffer {
   #position = -1;
   #movedAt = 0;
   #distance = 0;
+  /** The distance has grown, and playback has not fallen back to it yet. */
+  #fallsBack = false;
   #stallPenalty = 0;
   #stalledAt = Number.NEGATIVE_INFINITY;
   #stalls = 0;
@@ -143,6 +145,7 @@ export class LiveBuffer {
   /** This decoder needs to be further from live: from now on by as much again. Answers the distance added. */
   keepAway(distance = this.#distance + DISTANCE_STEP): number {
     this.#distance = Math.min(distance, DISTANCE_MAX);
+    this.#fallsBack = this.#distance > 0;
     return this.#distance;
   }
 
@@ -234,7 +237,11 @@ export class LiveBuffer {
     const pause = this.#starting ? JUMP_PAUSE_WHILE_STARTING : Math.max(JUMP_PAUSE, 4 * this.#seekCost);
     const waited = playback.now - this.#jumpedAt;
     const gain = aim - playback.currentTime;
-    if (this.#distance > 0 && -behind > JUMP_BACK && -gain > JUMP_BACK && waited > pause) return true;
+    if (this.#fallsBack && -behind > JUMP_BACK && -gain > JUMP_BACK && waited > pause) {
+      this.#fallsBack = false;
+      return true;
+    }
+    if (-behind <= JUMP_BACK) this.#fallsBack = false;
     return behind > threshold && gain > threshold / 2 + this.#seekCost && waited > pause;
   }
 
