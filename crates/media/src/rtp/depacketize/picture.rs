@@ -127,6 +127,9 @@ impl Picture {
         }
         // Parameter sets and SEI alone are no picture, whatever the marker says (Tapo, Reolink).
         let done = self.end_fragment();
+        if done.is_err() {
+            self.damage();
+        }
         if let Some(unit) = self.unit.take_if(|unit| unit.is_picture()) {
             self.marked = Some(unit.timestamp);
             self.finish(unit);
@@ -350,8 +353,10 @@ impl Picture {
 
     /// The timestamp moves on: a picture is finished by it; what came ahead of its picture moves along.
     fn change_time(&mut self, timestamp: u32) {
-        // An error in a fragment that nothing follows shows as a unit without it.
-        let _ = self.end_fragment();
+        // The packet that brought the fragment is long done: its error shows as a unit that is dropped.
+        if self.end_fragment().is_err() {
+            self.damage();
+        }
         match self.unit.take() {
             Some(unit) if unit.is_picture() => self.finish(unit),
             Some(mut unit) => {

@@ -34,6 +34,26 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     (first, rest).prop_map(|(first, rest)| [&[first][..], &rest].concat())
 }
 
+#[test]
+fn a_picture_whose_last_fragment_could_not_be_read_is_dropped_and_not_passed_empty() {
+    let (name, fmtp) = ENCODINGS[1];
+    let mut track = Track::new(name, 90_000, fmtp);
+    // A start code within SEI, parameter sets that can't be read, an aggregate that is cut short: then a
+    // fragment that is taken apart only when the timestamp moves on.
+    let packets: [(&[u8], u32); 5] = [
+        (&[38, 0, 0, 1], 0),
+        (&[103, 0, 0, 0, 0], 0),
+        (&[120, 0, 1], 0),
+        (&[188, 133], 1),
+        (&[0], 0),
+    ];
+    for (payload, timestamp) in packets {
+        if let Ok(units) = track.try_push(timestamp, false, payload) {
+            assert!(units.iter().all(|unit| !unit.data.is_empty()));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
