@@ -237,7 +237,9 @@ export class LiveBuffer {
     const pause = this.#starting ? JUMP_PAUSE_WHILE_STARTING : Math.max(JUMP_PAUSE, 4 * this.#seekCost);
     const waited = playback.now - this.#jumpedAt;
     const gain = aim - playback.currentTime;
-    if (this.#fallsBack && -behind > JUMP_BACK && -gain > JUMP_BACK && waited > pause) {
+    // Not before all of the way back is there: half of it would not help the decoder.
+    const whole = gain - behind < 2 * NUDGE;
+    if (this.#fallsBack && -behind > JUMP_BACK && whole && waited > pause) {
       this.#fallsBack = false;
       return true;
     }
