@@ -6,13 +6,17 @@ import { launch, Page } from "./lib/browsers.mjs";
 import { gstCamera } from "./lib/cameras.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { assertPlays, DEMO_MS, longestGap } from "./lib/pictures.mjs";
+import { until } from "./lib/wait.mjs";
 
-const SECONDS = 4;
-const PICTURES = SECONDS * 25;
+const PICTURES = 5 * 25;
 
-/** The clips' tone of 440 Hz is what is heard; once a second a beep stands beside it. */
-function assertTone(heard) {
-  assert.ok(heard.seconds > 1 && heard.peak > 0.02 && heard.share > 0.5, JSON.stringify(heard));
+/** Waits until a record of the sound is the clips' tone of 440 Hz; once a second a beep stands beside it. */
+async function hearTone(player) {
+  await until("the tone is heard", async () => {
+    const heard = await player.listen();
+    if (heard.seconds > 1 && heard.peak > 0.02 && heard.share > 0.5) return true;
+    throw new Error(JSON.stringify(heard));
+  });
 }
 
 const FILES = {
@@ -63,7 +67,7 @@ for (const [name, can] of Object.entries(BROWSERS)) {
         assert.ok(report.decoded >= PICTURES * 0.9, `${report.decoded} decoded`);
         assert.equal(report.state, "live");
         assert.equal(report.size, "640x360");
-        assertTone(await player.listen());
+        await hearTone(player);
         await player.remove();
       });
     }
@@ -87,7 +91,7 @@ for (const [name, can] of Object.entries(BROWSERS)) {
       test("plays H.265 with its sound", { timeout: 60_000 }, async () => {
         const { player, report } = await watch("hevc");
         assertPlays(report.pictures.slice(25));
-        assertTone(await player.listen());
+        await hearTone(player);
         await player.remove();
       });
     } else {

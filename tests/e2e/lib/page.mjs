@@ -109,6 +109,7 @@ export function inPage() {
       await new Promise((resolve) => setTimeout(resolve, ms));
       recorder.stop();
       await stopped;
+      for (const track of captured.getTracks()) track.stop();
       const offline = new OfflineAudioContext(1, RATE, RATE);
       const sound = await offline.decodeAudioData(await new Blob(parts).arrayBuffer());
       const samples = sound.getChannelData(0);

@@ -54,6 +54,11 @@ export class Child {
       this.process.on("error", (error) => resolve({ error }));
     });
     this.exited.then((how) => (this.ended = how));
+    /** Resolves when all that it wrote has been read, too. */
+    this.drained = new Promise((resolve) => {
+      this.process.on("close", resolve);
+      this.process.on("error", resolve);
+    });
   }
 
   get pid() {
@@ -99,6 +104,7 @@ const tick = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export async function run(command, args, options = {}) {
   const child = new Child(command, args, { name: command.split("/").at(-1), ...options });
   const { code, error } = await child.exited;
+  await child.drained;
   if (error) throw error;
   if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${code}\n${child.output.slice(-3000)}`);
   return child.output;
