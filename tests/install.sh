@@ -9,6 +9,8 @@ packages=(
   python3 python3-gi python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav gstreamer1.0-rtsp vlc-bin vlc-plugin-base
+  # cameras with TLS, and their certificates
+  glib-networking openssl
   # clips, and a parser
   ffmpeg
   # the browsers

@@ -9,6 +9,7 @@
 raw bytes: .alaw .mulaw .g722 (8000 bytes/s), .l16 (16 kHz mono, big endian).
 `--stamp MOUNT` encodes live pictures whose top row of blocks is the wall clock in ms (see stamps.py): latency
 can be read from the pixels.
+`--tls CERTIFICATE,KEY` speaks RTSPS alone, with what stands in these PEM files (the chain behind the certificate).
 
 Prints `ready PORT` when it listens. All clients of a mount share one medium. Needs the system's python3 with
 GObject introspection: python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{good,bad,ugly}.
@@ -28,7 +29,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 from stamps import stamp_bits  # noqa: E402
 
@@ -332,22 +333,29 @@ class Server:
         self.server.set_address("127.0.0.1")
         self.server.set_service(str(args.port))
         self.mounts = self.server.get_mount_points()
-        if args.auth:
-            self.require_password(*args.auth.split(":", 1))
+        if args.auth or args.tls:
+            self.server.set_auth(self.auth())
 
-    def require_password(self, user: str, password: str) -> None:
+    def auth(self) -> GstRtspServer.RTSPAuth:
+        """Who may come in, and by which door."""
         auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
+        if self.args.tls:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*self.args.tls.split(",")))
+        if not self.args.auth:
+            auth.set_default_token(token)
+            return auth
+        user, password = self.args.auth.split(":", 1)
         if self.args.scheme == "digest":
             auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
             auth.add_digest(user, password, token)
         else:
             auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
-        self.server.set_auth(auth)
+        return auth
 
     def mount(self, path: str, factory: GstRtspServer.RTSPMediaFactory) -> None:
         factory.set_protocols(self.TRANSPORTS[self.args.proto])
-        if self.args.auth:
+        if self.args.auth or self.args.tls:
             role = Gst.Structure.new_from_string(
                 "user,media.factory.access=(boolean)true,media.factory.construct=(boolean)true"
             )
@@ -371,6 +379,7 @@ def arguments():
     add("--stamp-audio", metavar="FILE", help="a sound to loop beside --stamp")
     add("--auth", metavar="USER:PASSWORD")
     add("--scheme", choices=["digest", "basic"], default="digest")
+    add("--tls", metavar="CERTIFICATE,KEY")
     add("--proto", choices=["tcp", "udp", "both"], default="both")
     add("--size", default="1280x720")
     add("--fps", type=int, default=25)
