@@ -289,12 +289,16 @@ fn head_end(buffer: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Lines without a name are left out, and so are names with control characters: written again without these they
+/// would be other headers.
 fn parse_headers<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, Error> {
     let mut headers = Headers::new();
     for line in lines {
         if line.starts_with([' ', '\t']) {
             headers.fold(line.trim());
-        } else if let Some((name, value)) = line.split_once(':') {
+        } else if let Some((name, value)) = line.split_once(':')
+            && !name.contains(char::is_control)
+        {
             if headers.len() == MAX_HEADERS {
                 return Err(Error::TooManyHeaders { limit: MAX_HEADERS });
             }

@@ -244,3 +244,14 @@ proptest! {
         prop_assert_eq!(kinds(&parse_in_steps(&input, 11).unwrap()), "s$$$");
     }
 }
+
+#[test]
+fn a_header_whose_name_has_control_characters_is_none() {
+    let messages = parse(b"RTSP/1.0 200 OK\r\nContent-Length\0: 9\r\nCSeq: 1\r\n\r\n");
+    let [Message::Response(response)] = &messages[..] else {
+        panic!("one response: {messages:?}")
+    };
+    let mut written = BytesMut::new();
+    response.write(&mut written);
+    assert_eq!(written, "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n");
+}
