@@ -90,7 +90,7 @@ impl Intake {
         self.announce_if_known();
     }
 
-    /// Takes an RTP packet of `lane`; false if it is none.
+    /// Takes an RTP packet of `lane`; false if it is none of the track's, or may be a stranger's.
     pub(crate) fn handle_rtp(&mut self, lane: usize, data: Bytes, now: Instant) -> bool {
         let Some(it) = self.lanes.get_mut(lane) else {
             return false;

@@ -83,9 +83,12 @@ impl Lane {
         match Packet::parse(data) {
             Ok(packet) if packet.header.payload_type == self.payload_type => {
                 self.left = false;
-                self.reception.packet(&packet.header, now);
-                self.reorder.push(packet, now);
-                true
+                let header = packet.header;
+                let ours = self.reorder.push(packet, now);
+                if ours {
+                    self.reception.packet(&header, now);
+                }
+                ours
             }
             other => {
                 self.foreign += 1;

@@ -54,6 +54,8 @@ pub struct Counters {
     pub late: u64,
     /// How often the peer began anew: another source, or a big jump of the sequence number.
     pub restarts: u64,
+    /// Packets of another source, or far off the sequence, that nothing followed, dropped.
+    pub strangers: u64,
     /// Packets dropped because nobody took them.
     pub overflow: u64,
 }
@@ -76,7 +78,7 @@ pub struct Reorder {
     missing: u16,
     /// Bit `i` is set where the packet `next - 1 - i` came.
     history: u128,
-    /// A packet far off the sequence: if its successor follows, the peer began anew.
+    /// A packet of another source or far off the sequence: if its successor follows, the peer began anew.
     suspect: Option<Packet>,
     counters: Counters,
 }
@@ -98,26 +100,26 @@ impl Reorder {
         }
     }
 
-    /// Takes a packet that came at `now`.
-    pub fn push(&mut self, packet: Packet, now: Instant) {
-        match self.ssrc {
-            None => self.begin(&packet),
-            Some(ssrc) if ssrc != packet.header.ssrc => {
-                self.suspect = None;
-                self.restart(&packet);
-            }
-            Some(_) => {}
+    /// Takes a packet that came at `now`. Returns whether it is the peer's: another source, or a packet far off
+    /// the sequence, is believed when its successor follows (RFC 3550 §A.1), since anybody can send a datagram.
+    pub fn push(&mut self, packet: Packet, now: Instant) -> bool {
+        if self.ssrc.is_none() {
+            self.begin(&packet);
         }
         let ahead = packet.header.sequence.wrapping_sub(self.next);
         let behind = ahead.wrapping_neg();
+        if self.ssrc != Some(packet.header.ssrc) {
+            return self.suspect(packet, now);
+        }
         if ahead < MAX_JUMP {
-            self.suspect = None;
+            self.forget_suspect();
             self.hold(packet, ahead, now);
         } else if behind <= MAX_LATE {
             self.late(behind);
         } else {
-            self.suspect(packet, now);
+            return self.suspect(packet, now);
         }
+        true
     }
 
     /// The next packet whose turn it is at `now`.
@@ -233,18 +235,26 @@ impl Reorder {
         }
     }
 
-    fn suspect(&mut self, packet: Packet, now: Instant) {
-        match self.suspect.take() {
-            Some(first) if first.header.sequence.wrapping_add(1) == packet.header.sequence => {
-                self.restart(&first);
-                self.hold(first, 0, now);
-                self.hold(packet, 0, now);
-            }
-            dropped => {
-                self.counters.late += u64::from(dropped.is_some());
-                self.suspect = Some(packet);
-            }
+    /// Takes a packet of another source or far off the sequence; true where it follows one like it.
+    fn suspect(&mut self, packet: Packet, now: Instant) -> bool {
+        let header = packet.header;
+        let precedes = |first: &Packet| {
+            first.header.ssrc == header.ssrc
+                && first.header.sequence.wrapping_add(1) == header.sequence
+        };
+        if let Some(first) = self.suspect.take_if(|first| precedes(first)) {
+            self.restart(&first);
+            self.hold(first, 0, now);
+            self.hold(packet, 0, now);
+            return true;
         }
+        self.forget_suspect();
+        self.suspect = Some(packet);
+        false
+    }
+
+    fn forget_suspect(&mut self) {
+        self.counters.strangers += u64::from(self.suspect.take().is_some());
     }
 }
 

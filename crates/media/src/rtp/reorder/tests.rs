@@ -99,13 +99,32 @@ fn the_window_moves_on_when_a_packet_lies_beyond_it() {
 }
 
 #[test]
-fn another_source_begins_anew_at_once() {
+fn another_source_begins_anew_when_its_second_packet_follows() {
     let (mut buffer, now) = (Reorder::new(Limits::UDP), Instant::now());
     buffer.push(packet(1), now);
     buffer.push(packet(3), now);
-    buffer.push(packet_of(40_000, 8), now);
-    assert_eq!(drain(&mut buffer, now), [(1, 0), (3, 1), (40_000, 1)]);
+    assert!(!buffer.push(packet_of(40_000, 8), now));
+    assert_eq!(drain(&mut buffer, now), [(1, 0)]);
+    assert!(buffer.push(packet_of(40_001, 8), now));
+    let expected = [(3, 1), (40_000, 1), (40_001, 0)];
+    assert_eq!(drain(&mut buffer, now), expected);
     assert_eq!(buffer.counters().restarts, 1);
+}
+
+#[test]
+fn packets_of_strangers_between_ours_change_nothing() {
+    let (mut buffer, now) = (Reorder::new(Limits::UDP), Instant::now());
+    for sequence in 1..100u16 {
+        buffer.push(packet(sequence), now);
+        assert_eq!(drain(&mut buffer, now), [(sequence, 0)]);
+        buffer.push(packet_of(sequence, 100 + u32::from(sequence)), now);
+        // Right behind ours in number, or the same stranger again.
+        buffer.push(packet_of(sequence + 1, 8), now);
+        assert_eq!(drain(&mut buffer, now), []);
+    }
+    let counters = buffer.counters();
+    assert_eq!((counters.restarts, counters.lost), (0, 0));
+    assert_eq!(counters.strangers, 197);
 }
 
 #[test]
