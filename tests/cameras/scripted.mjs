@@ -1,19 +1,21 @@
 #!/usr/bin/env node
 /**
- * A camera that is a script: RTSP over TCP only, H.264 from a file with access unit delimiters.
+ * A camera that is a script: RTSP over TCP and UDP, H.264 from a file with access unit delimiters.
  *
  *     scripted.mjs --file main.h264 [--port 0] [--fault noise --good 3 --bad 2]
  *
  * The path of the URL is a list of oddities, such as rtsp://127.0.0.1:PORT/wrap+stap; see ODDITIES. With --fault
  * (see lib/faults.mjs) it is good for a while, then sends rubbish for a while, for ever.
  *
- * Prints `ready PORT` when it listens, and `bad` and `good` as each period begins.
+ * Prints `ready PORT` when it listens, and as each period begins `bad`, or `good lost N` with how many packets were
+ * made and never sent so far.
  */
+import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { parseArgs } from "node:util";
 
-import { FAULTS, interleaved } from "./lib/faults.mjs";
+import { counts, FAULTS, interleaved } from "./lib/faults.mjs";
 import { Film, rtpPacket } from "./lib/film.mjs";
 
 const { values: options } = parseArgs({
@@ -64,7 +66,7 @@ let wasBad = false;
 function isBad() {
   const [good, bad] = [Number(options.good) * 1000, Number(options.bad) * 1000];
   const due = Boolean(spoil) && (Date.now() - began) % (good + bad) >= good;
-  if (due !== wasBad) console.log(due ? "bad" : "good");
+  if (due !== wasBad) console.log(due ? "bad" : `good lost ${counts.lost}`);
   wasBad = due;
   return due;
 }
@@ -78,7 +80,10 @@ class Session {
   constructor(socket) {
     this.socket = socket;
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => clearInterval(this.timer));
+    socket.on("close", () => {
+      clearInterval(this.timer);
+      this.datagrams?.close();
+    });
     socket.on("data", (data) => this.read(data));
   }
 
@@ -140,11 +145,23 @@ class Session {
   }
 
   onSETUP(url, message) {
-    if (!message.includes("TCP")) return this.answer("461 Unsupported Transport");
     if (!/trackID=[09]$/.test(url)) return this.answer("404 Not Found");
+    const ports = /client_port=(\d+)-\d+/.exec(message);
+    if (ports) return this.setUpDatagrams(Number(ports[1]));
     this.channel = this.odd.has("channels") ? 4 : Number(/interleaved=(\d+)/.exec(message)?.[1] ?? 0);
     const channels = `${this.channel}-${this.channel + 1}`;
     return this.answer("200 OK", [`Transport: RTP/AVP/TCP;unicast;interleaved=${channels}`]);
+  }
+
+  /** RTP goes from a port of ours; the one above it, for RTCP, is nobody's. */
+  setUpDatagrams(port) {
+    this.datagrams = createSocket("udp4").on("error", () => {});
+    this.datagrams.on("message", () => {});
+    this.datagrams.bind(0, "127.0.0.1", () => {
+      const own = this.datagrams.address().port;
+      this.datagrams.connect(port, "127.0.0.1");
+      this.answer("200 OK", [`Transport: RTP/AVP;unicast;client_port=${port}-${port + 1};server_port=${own}-${own + 1}`]);
+    });
   }
 
   onPLAY() {
@@ -181,9 +198,17 @@ class Session {
     payloads.forEach((payload, i) => {
       const marker = i === payloads.length - 1 && !this.odd.has("nomarker");
       const packet = rtpPacket({ sequence: this.sequence++, timestamp, marker, payload, ornate: this.odd.has("ornate") });
-      const bytes = isBad() ? spoil(packet, this.channel) : interleaved(packet, this.channel);
-      this.socket.write(this.odd.has("twice") ? Buffer.concat([bytes, bytes]) : bytes);
+      const pieces = isBad() ? spoil(packet, this.wire) : [this.wire(packet)];
+      for (const piece of this.odd.has("twice") ? pieces.flatMap((piece) => [piece, piece]) : pieces) this.write(piece);
     });
+  }
+
+  /** How a packet is put on the wire; `length` may be a lie. */
+  wire = (packet, length) => (this.datagrams ? packet : interleaved(packet, this.channel, length));
+
+  write(piece) {
+    if (this.datagrams) this.datagrams.send(piece, () => {});
+    else this.socket.write(piece);
   }
 
   misbehave() {

@@ -43,16 +43,16 @@ export function initTracks(init) {
 
 const NOT_SYNC = 0x10000;
 
-/** One fragment: track, sequence, decode time in ticks, and its samples `{ duration, size, flags, offset, sync }`. */
+/** One fragment: track, sequence, decode time in ticks, the media, and its samples `{ duration, size, flags, offset, sync }`. */
 export function fragment(data) {
   const moof = find(data, "moof");
   const traf = find(moof, "traf");
   const [tfhd, tfdt, trun] = ["tfhd", "tfdt", "trun"].map((type) => find(traf, type));
   const defaults = sampleDefaults(tfhd);
   const samples = trunSamples(trun, defaults);
-  const media = find(data, "mdat").length;
+  const media = find(data, "mdat");
   const total = samples.reduce((sum, sample) => sum + sample.size, 0);
-  if (total !== media) throw new Error(`samples of ${total} bytes in an mdat of ${media}`);
+  if (total !== media.length) throw new Error(`samples of ${total} bytes in an mdat of ${media.length}`);
   return {
     track: tfhd.readUInt32BE(4),
     sequence: find(moof, "mfhd").readUInt32BE(4),
@@ -60,6 +60,7 @@ export function fragment(data) {
     samples,
     sync: samples[0].sync,
     bytes: data.length,
+    media,
   };
 }
 

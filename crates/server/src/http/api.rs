@@ -50,6 +50,19 @@ struct ChannelInfo {
     message: Option<String>,
     viewers: usize,
     tracks: Vec<TrackInfo>,
+    counters: Counters,
+}
+
+/// What was counted since the Channel came to be.
+#[derive(Debug, Serialize)]
+struct Counters {
+    frames: u64,
+    keyframes: u64,
+    bytes: u64,
+    lost_packets: u64,
+    dropped_frames: u64,
+    starts: u64,
+    failures: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,6 +85,15 @@ impl From<&ChannelStatus> for ChannelInfo {
             message: fault.map(|fault| fault.message.clone()),
             viewers: status.viewers.values().sum(),
             tracks: status.tracks.iter().map(TrackInfo::from).collect(),
+            counters: Counters {
+                frames: status.frames,
+                keyframes: status.keyframes,
+                bytes: status.bytes,
+                lost_packets: status.lost_packets,
+                dropped_frames: status.dropped_frames,
+                starts: status.starts,
+                failures: status.failures,
+            },
         }
     }
 }

@@ -75,7 +75,7 @@ async fn the_list_of_streams_holds_what_the_page_shows_and_no_more() {
     assert_eq!(headers[CACHE_CONTROL], "no-store");
     assert_eq!(
         body,
-        r#"{"streams":[{"id":"front","name":"Front door","channels":[{"id":"0","state":"idle","reason":null,"message":null,"viewers":0,"tracks":[]}]}]}"#
+        r#"{"streams":[{"id":"front","name":"Front door","channels":[{"id":"0","state":"idle","reason":null,"message":null,"viewers":0,"tracks":[],"counters":{"frames":0,"keyframes":0,"bytes":0,"lost_packets":0,"dropped_frames":0,"starts":0,"failures":0}}]}]}"#
     );
 }
 
