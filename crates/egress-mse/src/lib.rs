@@ -8,6 +8,7 @@
 //!
 //! A message is framed once and shared by all viewers. This crate never knows another egress or an ingest.
 
+mod gather;
 mod keepalive;
 mod layout;
 mod message;

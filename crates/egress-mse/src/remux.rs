@@ -38,6 +38,13 @@ pub(crate) struct Muxed {
     pub(crate) clock: u32,
 }
 
+impl Muxed {
+    /// Whether this is the sound of a stream that has a picture too.
+    pub(crate) fn goes_with_a_picture(&self) -> bool {
+        self.layout.has_picture() && self.layout.is_sound(number(self.track))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Remuxer {
     layout: Option<Arc<Layout>>,
@@ -289,21 +296,21 @@ fn slot(layout: &Arc<Layout>, clock: u32, fragment: Fragment) -> Slot<Arc<Muxed>
     let tfdt_at = head.len() + moof::TFDT_AT;
     head.put_slice(&fragment.head);
     // A picture's non-keyframes and the sound beside it are no place to start.
-    let sound = layout.is_sound(fragment.track_id);
+    let muxed = Muxed {
+        layout: Arc::clone(layout),
+        track: TrackId((fragment.track_id - 1) as u8),
+        head: head.freeze(),
+        data: fragment.data,
+        tfdt_at,
+        dts: fragment.dts,
+        duration: fragment.duration,
+        clock,
+    };
     Slot {
-        start: fragment.keyframe && !(sound && layout.has_picture()),
+        start: fragment.keyframe && !muxed.goes_with_a_picture(),
         at: ticks_to_nanos(i64::try_from(fragment.dts).unwrap_or(i64::MAX), clock),
         bytes: length,
-        item: Arc::new(Muxed {
-            layout: Arc::clone(layout),
-            track: TrackId((fragment.track_id - 1) as u8),
-            head: head.freeze(),
-            data: fragment.data,
-            tfdt_at,
-            dts: fragment.dts,
-            duration: fragment.duration,
-            clock,
-        }),
+        item: Arc::new(muxed),
     }
 }
 

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use hub::ring::{Reader, Ring};
 use hub::{Channel, ChannelId, Event, State, StreamId};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument as _, debug, error};
 
+use crate::gather::Gather;
 use crate::remux::{Muxed, Remuxer};
 
 /// Why a stage ended while viewers were left.
@@ -117,21 +119,23 @@ async fn run(channel: Channel, closing: Closing) {
     let mut frames = channel.frames();
     let mut state = channel.state();
     let mut remuxer = Remuxer::default();
+    let mut gather = Gather::default();
     loop {
+        let due = gather.due();
         tokio::select! {
             biased;
             event = frames.next() => match event {
                 Event::Item(frame) => {
-                    for slot in remuxer.push(&frame, frames.tracks()) {
-                        if slot.start {
-                            ring.set_bounds(channel.policy().ring);
-                        }
-                        ring.push(slot);
+                    let slots = remuxer.push(&frame, frames.tracks());
+                    if slots.iter().any(|slot| slot.start) {
+                        ring.set_bounds(channel.policy().ring);
                     }
+                    ring.push_all(gather.push(slots, ring.readers(), Instant::now()));
                 }
                 Event::Skipped(frames) => debug!(frames, "the remux stage was too slow"),
                 Event::Closed => break,
             },
+            () = at(due) => ring.push_all(gather.take()),
             changed = state.changed() => {
                 // What a dead session left is no place to start for whoever joins before the next one.
                 let flowing = matches!(*state.borrow_and_update(), State::Live | State::Lingering);
@@ -139,6 +143,7 @@ async fn run(channel: Channel, closing: Closing) {
                     break;
                 }
                 if !flowing {
+                    ring.push_all(gather.take());
                     ring.cut();
                 }
             }
@@ -146,4 +151,12 @@ async fn run(channel: Channel, closing: Closing) {
     }
     debug!(ring = ?ring.status(), misfits = remuxer.misfits(), "the channel is gone");
     closing.end.get_or_init(|| End::Gone);
+}
+
+/// Waits until `due`, for ever where nothing is.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }

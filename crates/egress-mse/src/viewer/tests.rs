@@ -1,8 +1,11 @@
 use hub::{Fault, Reason};
+use media::Kind;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Got, Order, Rig, a_law, baseline, high, pass, picture, sound};
+use crate::testing::{
+    Got, Order, PICTURE, Rig, SOUND, a_law, baseline, high, pass, picture, sound, track,
+};
 
 const S: Duration = Duration::from_secs(1);
 const ROOM: usize = 1 << 20;
@@ -233,8 +236,8 @@ async fn a_legacy_viewer_gets_codecs_init_and_times_from_zero() {
     let (video, audio) = (baseline(), a_law());
     let (_early, _) = rig.view(Session::legacy(), ROOM);
     rig.order(Order::Announce(vec![
-        crate::testing::track(crate::testing::PICTURE, media::Kind::Video, Some(&video)),
-        crate::testing::track(crate::testing::SOUND, media::Kind::Audio, Some(&audio)),
+        track(PICTURE, Kind::Video, Some(&video)),
+        track(SOUND, Kind::Audio, Some(&audio)),
     ]));
     rig.write([
         picture(&video, 99, true),
@@ -285,4 +288,38 @@ async fn all_viewers_share_one_stage_which_ends_with_the_last() {
         (Ok(Ended::Left), Ok(Ended::Left))
     ));
     assert_eq!(rig.stages(), 0);
+}
+
+/// After how long sound that follows a picture reaches each of `viewers`.
+async fn sound_takes(viewers: usize) -> Vec<Duration> {
+    let mut rig = Rig::new();
+    let mut clients = Vec::new();
+    for _ in 0..viewers {
+        let (mut client, _) = rig.view(Session::lunette(), ROOM);
+        client.hello(ALL).await;
+        clients.push(client);
+    }
+    let (video, audio) = (baseline(), a_law());
+    rig.order(Order::Announce(vec![
+        track(PICTURE, Kind::Video, Some(&video)),
+        track(SOUND, Kind::Audio, Some(&audio)),
+    ]));
+    rig.write([picture(&video, 0, true), sound(&audio, 0)])
+        .await;
+    let began = Instant::now();
+    let mut took = Vec::new();
+    for client in &mut clients {
+        while !matches!(client.next().await, Some(Got::Fragment(2, ..))) {}
+        took.push(began.elapsed());
+    }
+    took
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_gets_sound_within_50_ms_and_few_viewers_at_once() {
+    assert_eq!(sound_takes(2).await, [Duration::ZERO; 2]);
+    let crowd = sound_takes(40).await;
+    // The clock of the runtime ticks in milliseconds.
+    let bound = Duration::from_millis(49)..=Duration::from_millis(52);
+    assert!(crowd.iter().all(|took| bound.contains(took)), "{crowd:?}");
 }

@@ -9,6 +9,7 @@
 
 mod window;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -27,6 +28,7 @@ pub struct Ring<T>(Arc<Shared<T>>);
 struct Shared<T> {
     window: Mutex<Window<T>>,
     pushed: Notify,
+    readers: AtomicUsize,
 }
 
 /// What [`Reader::next`] yields.
@@ -46,21 +48,39 @@ impl<T: Clone> Ring<T> {
         Self(Arc::new(Shared {
             window: Mutex::new(Window::new(bounds)),
             pushed: Notify::new(),
+            readers: AtomicUsize::new(0),
         }))
     }
 
     /// Appends an item and wakes all readers.
     pub fn push(&self, slot: Slot<T>) {
-        self.with(|window| window.push(slot));
-        self.0.pushed.notify_waiters();
+        self.push_all(std::iter::once(slot));
+    }
+
+    /// Appends items and wakes all readers once, where there is any item.
+    pub fn push_all(&self, slots: impl IntoIterator<Item = Slot<T>>) {
+        let pushed = self.with(|window| {
+            let before = window.head();
+            slots.into_iter().for_each(|slot| window.push(slot));
+            window.head() > before
+        });
+        if pushed {
+            self.0.pushed.notify_waiters();
+        }
     }
 
     /// A reader that starts at the newest start, or at the next one where there is none.
     pub fn reader(&self) -> Reader<T> {
+        self.0.readers.fetch_add(1, Ordering::Relaxed);
         Reader {
             ring: self.clone(),
             cursor: Cursor::default(),
         }
+    }
+
+    /// How many readers there are now.
+    pub fn readers(&self) -> usize {
+        self.0.readers.load(Ordering::Relaxed)
     }
 
     /// Changes the bounds; what is beyond them goes with the next push.
@@ -160,11 +180,82 @@ impl<T: Clone> Reader<T> {
     }
 }
 
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.ring.0.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn event<T>(read: Read<T>) -> Option<Event<T>> {
     match read {
         Read::Item(item) => Some(Event::Item(item)),
         Read::Skipped(n) => Some(Event::Skipped(n)),
         Read::Closed => Some(Event::Closed),
         Read::Empty => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use super::*;
+
+    /// Counts how often it was woken.
+    #[derive(Debug, Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn ring() -> Ring<u8> {
+        Ring::new(RingBounds::default())
+    }
+
+    fn slot(item: u8) -> Slot<u8> {
+        Slot {
+            item,
+            start: item == 0,
+            at: i64::from(item),
+            bytes: 1,
+        }
+    }
+
+    /// How often a reader that waits is woken by `push`, and what it finds then.
+    fn wakes(push: impl FnOnce(&Ring<u8>)) -> (usize, Poll<Event<u8>>) {
+        let (ring, count) = (ring(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut reader = ring.reader();
+        let mut next = pin!(reader.next());
+        let mut poll = || next.as_mut().poll(&mut Context::from_waker(&waker));
+        assert_eq!(poll(), Poll::Pending);
+        push(&ring);
+        (count.0.load(Ordering::Relaxed), poll())
+    }
+
+    #[test]
+    fn what_is_pushed_together_wakes_a_reader_once() {
+        let (count, found) = wakes(|ring| ring.push_all([slot(0), slot(1), slot(2)]));
+        assert_eq!((count, found), (1, Poll::Ready(Event::Item(0))));
+    }
+
+    #[test]
+    fn nothing_pushed_wakes_nobody() {
+        assert_eq!(wakes(|ring| ring.push_all([])), (0, Poll::Pending));
+    }
+
+    #[test]
+    fn readers_are_counted_until_they_are_dropped() {
+        let ring = ring();
+        let (first, second) = (ring.reader(), ring.reader());
+        assert_eq!(ring.readers(), 2);
+        drop(first);
+        assert_eq!(ring.readers(), 1);
+        drop(second);
+        assert_eq!(ring.readers(), 0);
     }
 }
