@@ -42,6 +42,7 @@ clip: ## the demo camera's clip anew, with ffmpeg
 tools:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing; see \"From source\" in README.md" >&2; exit 1; }
 	@command -v $(NPM) >/dev/null || { echo "npm is missing; see \"From source\" in README.md" >&2; exit 1; }
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' || { echo "Node 20.19 or newer is needed; see \"From source\" in README.md" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing; see \"From source\" in README.md" >&2; exit 1; }
 
 include tests/tests.mk

@@ -39,7 +39,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error(`Node ${process.version} is too old: 20 or newer is needed`); process.exit(1) }'
+node -e 'const [major, minor] = process.versions.node.split("."); if (major < 20 || (major == 20 && minor < 19)) { console.error(`Node ${process.version} is too old: 20.19 or newer is needed (Debian 12 has 18)`); process.exit(1) }'
 
 # Rust comes with rustup; rust-toolchain.toml names the version and is obeyed by any cargo call.
 command -v cargo >/dev/null || {
