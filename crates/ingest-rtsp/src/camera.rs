@@ -1,6 +1,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hub::{Fault, Publisher, Reason, RunFuture, Source};
 use rtsp::Lower;
@@ -9,6 +10,7 @@ use tokio_rustls::rustls::ClientConfig;
 use crate::drive::Drive;
 use crate::link::Link;
 use crate::session::{Carrier, End, Session, Settings};
+use crate::standstill::Standstill;
 use crate::udp::Ports;
 use crate::{Config, Credentials, Error, Location, TransportChoice, tls};
 
@@ -25,6 +27,8 @@ pub struct Camera {
     fingerprint: u64,
     /// What worked last time, for [`TransportChoice::Auto`].
     worked: AtomicU8,
+    /// The longest pause that the picture is known to make.
+    pause: Mutex<Duration>,
 }
 
 const TCP_WORKED: u8 = 1;
@@ -53,6 +57,7 @@ impl Camera {
             tls,
             fingerprint: hasher.finish(),
             worked: AtomicU8::new(0),
+            pause: Mutex::default(),
             config,
         })
     }
@@ -139,8 +144,11 @@ impl Camera {
             timeouts: timeouts.clone(),
         };
         let now = std::time::Instant::now();
-        let mut drive = Drive::new(link, ports, Session::new(settings, now), publisher);
+        let standstill = Standstill::new(timeouts.silence, *self.pause());
+        let session = Session::new(settings, now);
+        let mut drive = Drive::new(link, ports, session, standstill, publisher);
         let result = drive.run().await;
+        *self.pause() = drive.pause();
         if drive.has_played() {
             let worked = match lower {
                 Lower::Tcp => TCP_WORKED,
@@ -150,6 +158,10 @@ impl Camera {
         }
         drive.goodbye().await;
         result
+    }
+
+    fn pause(&self) -> MutexGuard<'_, Duration> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hub::{Fault, Publisher, Reason};
+use media::Kind;
 use rtsp::{Interleaved, Message};
 use tokio::time::{sleep_until, timeout};
 
 use crate::intake::{Intake, News};
 use crate::link::Link;
 use crate::session::{End, Event, Route, Session};
+use crate::standstill::Standstill;
 use crate::udp::{Datagram, Ports};
 use crate::words;
 
@@ -29,6 +31,7 @@ pub(crate) struct Drive<'p> {
     session: Session,
     publisher: &'p mut Publisher,
     intake: Option<Intake>,
+    standstill: Standstill,
     /// One for each lane of the intake.
     routes: Vec<Option<Route>>,
     datagrams: Vec<Datagram>,
@@ -41,12 +44,14 @@ impl<'p> Drive<'p> {
         link: Link,
         ports: Option<Ports>,
         session: Session,
+        standstill: Standstill,
         publisher: &'p mut Publisher,
     ) -> Self {
         Self {
             link,
             ports,
             session,
+            standstill,
             publisher,
             intake: None,
             routes: Vec::new(),
@@ -79,6 +84,11 @@ impl<'p> Drive<'p> {
     /// Whether a packet has arrived.
     pub(crate) fn has_played(&self) -> bool {
         self.session.has_played()
+    }
+
+    /// The longest pause that the picture is known to make.
+    pub(crate) fn pause(&self) -> Duration {
+        self.standstill.pause()
     }
 
     /// Ends the session as far as the camera takes part: many serve only a few clients at a time.
@@ -234,6 +244,11 @@ impl<'p> Drive<'p> {
                     "the camera plays"
                 );
             }
+            match intake.kind(lane) {
+                Some(Kind::Video) => self.standstill.picture(now),
+                Some(Kind::Audio) => self.standstill.sound(now),
+                None => {}
+            }
             self.session.handle_packet(now);
             self.publisher.heard();
         }
@@ -257,6 +272,9 @@ impl<'p> Drive<'p> {
                     } => self.publisher.lost(track, packets, frames),
                 }
             }
+        }
+        if let Some(away) = self.standstill.overdue(now) {
+            return Err(words::no_picture(away).into());
         }
         self.session.handle_timeout(now)
     }

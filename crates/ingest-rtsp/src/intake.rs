@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use media::time::Timeline;
-use media::{Frame, Track, TrackId, rtcp};
+use media::{Frame, Kind, Track, TrackId, rtcp};
 
 use crate::plan::Plan;
 use lane::Lane;
@@ -129,6 +129,11 @@ impl Intake {
         let payload_type = data.get(1)? & 0x7f;
         let mut those = (0..self.lanes.len()).filter(|&i| self.lanes[i].takes(payload_type));
         those.next().filter(|_| those.next().is_none())
+    }
+
+    /// What the track of `lane` carries.
+    pub(crate) fn kind(&self, lane: usize) -> Option<Kind> {
+        self.lanes.get(lane).map(|lane| lane.track().kind)
     }
 
     /// Gives up missing packets and missing parameters when their time is over, and makes reports.

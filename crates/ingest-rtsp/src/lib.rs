@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`Config`] (which camera, and how), [`Location`] and [`Credentials`] (its URL taken
 //! apart), [`Camera`] (the Source). Inside: `session` (the protocol, a pure state machine), `auth` (answers to
-//! challenges), `plan` (which tracks are taken), `intake` (packets to frames, pure), `drive` (the loop that
+//! challenges), `plan` (which tracks are taken), `intake` (packets to frames, pure), `standstill` (a picture that
+//! stays away while the sound goes on, pure), `drive` (the loop that
 //! reads clock and sockets), `link`, `udp` and `tls` (the sockets), `words` (faults for people).
 //!
 //! It never owns a retry: a Camera runs once and fails, the hub runs it again. It never knows who watches,
@@ -21,6 +22,7 @@ mod location;
 mod plan;
 mod secret;
 mod session;
+mod standstill;
 mod tls;
 mod udp;
 mod words;

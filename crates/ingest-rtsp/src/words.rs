@@ -98,6 +98,16 @@ pub(crate) fn silent(waited: Duration) -> Fault {
     )
 }
 
+pub(crate) fn no_picture(waited: Duration) -> Fault {
+    Fault::new(
+        Reason::Stalled,
+        format!(
+            "the camera sends sound but no picture, for {} s now",
+            waited.as_secs()
+        ),
+    )
+}
+
 pub(crate) fn wire(error: &rtsp::Error) -> Fault {
     Fault::new(
         Reason::Protocol,

@@ -1,6 +1,6 @@
 use bytes::BufMut as _;
+use media::Format;
 use media::rtp::{Header, Packet};
-use media::{Format, Kind};
 use rtsp::Sdp;
 
 use super::*;
