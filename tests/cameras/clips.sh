@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../.work/clips}
-version=3 # raise it to have the clips made again
+version=4 # raise it to have the clips made again
 
 mkdir -p "$out"
 if [ "$(cat "$out/version" 2>/dev/null)" = "$version" ]; then exit 0; fi
@@ -55,6 +55,7 @@ sound() {
 }
 sound tone.m4a 48000 1 -- -c:a aac -b:a 64k
 sound tone_stereo.m4a 48000 2 -- -c:a aac -b:a 96k
+sound tone_surround.m4a 48000 6 -- -c:a aac -b:a 192k
 sound tone.ogg 48000 2 -- -c:a libopus -b:a 64k
 # Raw bytes, cut into packets by the camera.
 sound tone.alaw 8000 1 -- -c:a pcm_alaw -f alaw

@@ -194,9 +194,10 @@ def load_part(files: str) -> Part:
 class Feeder(threading.Thread):
     """Pushes units into a medium's appsrcs at their time, until the medium goes."""
 
-    def __init__(self, element: Gst.Element, parts: list[Part]):
+    def __init__(self, element: Gst.Element, parts: list[Part], hush: tuple[float, float] = (0, 0)):
         super().__init__(daemon=True)
         self.element, self.parts, self.stopped = element, parts, threading.Event()
+        self.hush = [second * Gst.SECOND for second in hush]
         self.sources = []
         for i, track in enumerate(parts[0].tracks):
             source = element.get_by_name_recurse_up(f"src{i}")
@@ -205,14 +206,17 @@ class Feeder(threading.Thread):
             self.sources.append(source)
 
     def run(self) -> None:
-        start = None
+        start = self.running_time()
+        if start is None:
+            return
+        self.hush = [start + at for at in self.hush]
         while not self.stopped.is_set():
             for part in self.parts:
                 start = self.play(part, start)
                 if start is None:
                     return
 
-    def play(self, part: Part, start: int | None) -> int | None:
+    def play(self, part: Part, start: int) -> int | None:
         """Plays one round; returns when the next one starts, or None at the end."""
         units = [(u.dts, i, u) for i, t in enumerate(part.tracks) for u in t.units]
         units.sort(key=lambda entry: entry[:2])
@@ -220,7 +224,8 @@ class Feeder(threading.Thread):
             now = self.running_time()
             if now is None:
                 return None
-            start = now if start is None else start
+            if not part.tracks[i].video and self.hush[0] <= start + dts < self.hush[1]:
+                continue
             wait = start + dts - now
             if wait > 0:
                 time.sleep(wait / Gst.SECOND)
@@ -245,9 +250,9 @@ class Feeder(threading.Thread):
 class FileFactory(GstRtspServer.RTSPMediaFactory):
     """A camera that plays files."""
 
-    def __init__(self, parts: list[Part]):
+    def __init__(self, parts: list[Part], hush: tuple[float, float]):
         super().__init__()
-        self.parts = parts
+        self.parts, self.hush = parts, hush
         self.set_shared(True)
         self.set_launch(
             "( "
@@ -259,7 +264,7 @@ class FileFactory(GstRtspServer.RTSPMediaFactory):
         )
 
     def do_configure(self, media):
-        feeder = Feeder(media.get_element(), self.parts)
+        feeder = Feeder(media.get_element(), self.parts, self.hush)
         media.connect("unprepared", lambda _: feeder.stopped.set())
         feeder.start()
 
@@ -369,12 +374,18 @@ class Server:
         GLib.MainLoop().run()
 
 
+def seconds(text: str) -> tuple[float, float]:
+    begin, end = text.split(":")
+    return float(begin), float(end)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--port", type=int, default=0, help="0 takes a free one")
     add("--file", action="append", default=[], metavar="MOUNT=FILES")
     add("--copies", type=int, default=1, help="serve each --file as MOUNT0, MOUNT1, ...")
+    add("--hush", type=seconds, default=(0, 0), metavar="FROM:TO", help="when --file has no sound, in s from its start")
     add("--stamp", action="append", default=[], metavar="MOUNT")
     add("--stamp-audio", metavar="FILE", help="a sound to loop beside --stamp")
     add("--auth", metavar="USER:PASSWORD")
@@ -395,7 +406,7 @@ def main() -> None:
         mount, files = spec.split("=", 1)
         parts = [load_part(part) for part in files.split(",")]
         for i in range(args.copies):
-            server.mount(mount if args.copies == 1 else f"{mount}{i}", FileFactory(parts))
+            server.mount(mount if args.copies == 1 else f"{mount}{i}", FileFactory(parts, args.hush))
     for mount in args.stamp:
         server.mount(mount, StampFactory(args))
     server.run()

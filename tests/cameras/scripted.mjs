@@ -2,7 +2,7 @@
 /**
  * A camera that is a script: RTSP over TCP and UDP, H.264 from a file with access unit delimiters.
  *
- *     scripted.mjs --file main.h264 [--port 0] [--fault noise --good 3 --bad 2]
+ *     scripted.mjs --file main.h264 --sound tone.alaw [--port 0] [--fault noise --good 3 --bad 2]
  *
  * The path of the URL is a list of oddities, such as rtsp://127.0.0.1:PORT/wrap+stap; see ODDITIES. With --fault
  * (see lib/faults.mjs) it is good for a while, then sends rubbish for a while, for ever.
@@ -21,6 +21,7 @@ import { Film, rtpPacket } from "./lib/film.mjs";
 const { values: options } = parseArgs({
   options: {
     file: { type: "string" },
+    sound: { type: "string" },
     fault: { type: "string" },
     good: { type: "string", default: "3" },
     bad: { type: "string", default: "2" },
@@ -30,6 +31,10 @@ const { values: options } = parseArgs({
 
 const FPS = 25;
 const CLOCK = 90_000;
+/** G.711 A-law: a packet every 20 ms. */
+const SOUND = { everyMs: 20, bytes: 160, type: 8 };
+/** When the picture of `standstill` stops, in ms. */
+const STANDSTILL_MS = 25_000;
 /** What a client that does not read may have pending before it loses pictures. */
 const MAX_PENDING = 1 << 20;
 
@@ -53,10 +58,14 @@ const ODDITIES = {
   timeout: "a session that hears nothing for 4 s is ended",
   hangup: "the connection is closed after 5 s",
   nosession: "the answers carry no Session header",
+  sound: "a second track over TCP, G.711",
+  unheard: "a second track is announced and set up, and nothing comes on it",
+  standstill: "the picture stops after 25 s, its sound goes on",
   metadata: "an ONVIF metadata track stands before the video",
 };
 
 const film = new Film(readFileSync(options.file));
+const sound = readFileSync(options.sound);
 const spoil = options.fault ? FAULTS[options.fault] : undefined;
 if (options.fault && !spoil) throw new Error(`--fault must be one of ${Object.keys(FAULTS).join(", ")}`);
 
@@ -135,21 +144,29 @@ class Session {
   description(url) {
     const sprop = `;sprop-parameter-sets=${film.sps.toString("base64")},${film.pps.toString("base64")}`;
     const control = this.odd.has("absolute") ? `${url}/trackID=0` : "trackID=0";
+    const sound = ["m=audio 0 RTP/AVP 8", "a=control:trackID=1"];
     const metadata = ["m=application 0 RTP/AVP 107", "a=rtpmap:107 vnd.onvif.metadata/90000", "a=control:trackID=9"];
     return [
       "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=script", "c=IN IP4 0.0.0.0", "t=0 0", "a=control:*",
       ...(this.odd.has("metadata") ? metadata : []),
       "m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000",
-      `a=fmtp:96 packetization-mode=1${this.odd.has("nosprop") ? "" : sprop}`, `a=control:${control}`, "",
+      `a=fmtp:96 packetization-mode=1${this.odd.has("nosprop") ? "" : sprop}`, `a=control:${control}`,
+      ...(this.hasSound ? sound : []), "",
     ].join(this.odd.has("lf") ? "\n" : "\r\n");
   }
 
+  get hasSound() {
+    return ["sound", "unheard", "standstill"].some((name) => this.odd.has(name));
+  }
+
   onSETUP(url, message) {
-    if (!/trackID=[09]$/.test(url)) return this.answer("404 Not Found");
+    if (!/trackID=[019]$/.test(url)) return this.answer("404 Not Found");
     const ports = /client_port=(\d+)-\d+/.exec(message);
     if (ports) return this.setUpDatagrams(Number(ports[1]));
-    this.channel = this.odd.has("channels") ? 4 : Number(/interleaved=(\d+)/.exec(message)?.[1] ?? 0);
-    const channels = `${this.channel}-${this.channel + 1}`;
+    const channel = this.odd.has("channels") ? 4 : Number(/interleaved=(\d+)/.exec(message)?.[1] ?? 0);
+    const channels = `${channel}-${channel + 1}`;
+    if (url.endsWith("1")) this.soundChannel = channel;
+    else this.channel = channel;
     return this.answer("200 OK", [`Transport: RTP/AVP/TCP;unicast;interleaved=${channels}`]);
   }
 
@@ -182,10 +199,14 @@ class Session {
   /** Sends what is due every few ms, until the client goes. */
   play() {
     this.start = performance.now();
-    [this.n, this.sequence] = [0, this.odd.has("wrap") ? 65_400 : 0];
+    [this.n, this.sounds, this.sequence] = [0, 0, this.odd.has("wrap") ? 65_400 : 0];
     clearInterval(this.timer);
     this.timer = setInterval(() => {
-      while (this.n * (1000 / FPS) <= performance.now() - this.start) this.send(this.n++);
+      const played = performance.now() - this.start;
+      const shown = this.odd.has("standstill") ? Math.min(played, STANDSTILL_MS) : played;
+      while (this.n * (1000 / FPS) <= shown) this.send(this.n++);
+      const hums = this.soundChannel !== undefined && !this.odd.has("unheard");
+      while (hums && this.sounds * SOUND.everyMs <= played) this.hum(this.sounds++);
       this.misbehave();
     }, 10);
   }
@@ -201,6 +222,12 @@ class Session {
       const pieces = isBad() ? spoil(packet, this.wire) : [this.wire(packet)];
       for (const piece of this.odd.has("twice") ? pieces.flatMap((piece) => [piece, piece]) : pieces) this.write(piece);
     });
+  }
+
+  hum(n) {
+    const at = (n * SOUND.bytes) % (sound.length - SOUND.bytes);
+    const packet = rtpPacket({ sequence: n, timestamp: n * SOUND.bytes, payload: sound.subarray(at, at + SOUND.bytes), type: SOUND.type });
+    this.socket.write(interleaved(packet, this.soundChannel));
   }
 
   /** How a packet is put on the wire; `length` may be a lie. */

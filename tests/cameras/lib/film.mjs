@@ -71,10 +71,10 @@ function* fragments(nal) {
  * An RTP packet (RFC 3550 section 5.1). `ornate` adds what few senders use and every receiver must step over: a
  * contributing source, a header extension, and padding.
  */
-export function rtpPacket({ sequence, timestamp, marker, payload, ornate = false }) {
+export function rtpPacket({ sequence, timestamp, marker, payload, type = 96, ornate = false }) {
   const header = Buffer.alloc(12);
   header[0] = 0x80 | (ornate ? 0x20 | 0x10 | 1 : 0);
-  header[1] = (marker ? 0x80 : 0) | 96;
+  header[1] = (marker ? 0x80 : 0) | type;
   header.writeUInt16BE(sequence % 2 ** 16, 2);
   header.writeUInt32BE(timestamp % 2 ** 32, 4);
   header.writeUInt32BE(0xcafe, 8);

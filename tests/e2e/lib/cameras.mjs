@@ -84,7 +84,7 @@ export async function udpOnlyCamera(file) {
 export async function scriptedCamera({ fault, good = 3, bad = 2 } = {}) {
   const rubbish = fault ? ["--fault", fault, "--good", good, "--bad", bad] : [];
   const start = async (port) => {
-    const args = ["--file", clip("main.h264"), "--port", port, ...rubbish];
+    const args = ["--file", clip("main.h264"), "--sound", clip("tone.alaw"), "--port", port, ...rubbish];
     const child = new Child(join(CAMERAS, "scripted.mjs"), args, { name: `scripted-${fault ?? "odd"}` });
     await child.says(/^ready/m);
     return child;
