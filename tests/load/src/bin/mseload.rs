@@ -14,7 +14,7 @@ use lunette_load::process::Usage;
 use lunette_load::record::{self, Entry};
 use lunette_load::stats::percentile;
 use lunette_load::ws::{Client, Head, Kind, Target};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep_until, timeout_at};
 
 const HELLO: &[u8] =
@@ -82,6 +82,7 @@ async fn run(args: Args) -> Result<serde_json::Value> {
         Duration::from_secs_f64(args.n as f64 / args.ramp.max(1) as f64) + Duration::from_secs(1);
     let (begin, steady) = (Instant::now(), Instant::now() + ramped);
     let end = steady + Duration::from_secs(args.secs);
+    let mut viewers = JoinSet::new();
     for i in 0..args.n {
         sleep_until((begin + Duration::from_secs_f64(i as f64 / args.ramp as f64)).into()).await;
         let viewer = Viewer {
@@ -90,14 +91,16 @@ async fn run(args: Args) -> Result<serde_json::Value> {
             joined: false,
             video: None,
         };
-        tokio::task::spawn_local(watch(viewer, target.clone(), tally.clone(), end));
+        viewers.spawn_local(watch(viewer, target.clone(), tally.clone(), end));
     }
     sleep_until(steady.into()).await;
     let before = snapshot(&args, &tally)?;
     sleep_until(end.into()).await;
     let after = snapshot(&args, &tally)?;
-    // Viewers whose last read is due end by their own deadline.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Each ends by its own deadline, which is this one.
+    while let Some(ended) = viewers.join_next().await {
+        ended?;
+    }
     if let Some(path) = &args.record {
         record::save(path, &tally.borrow().entries)?;
     }
