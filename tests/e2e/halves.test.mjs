@@ -29,14 +29,11 @@ describe("a camera of which only one half works", { concurrency: true }, () => {
     lunette = await Lunette.start({ streams, defaults: { stall: "3s" } });
     browser = await launch("chromium");
     page = await Page.open(browser, lunette);
-    ready();
   });
   after(async () => {
     await browser?.close();
     await lunette?.stop();
   });
-  let ready;
-  const begun = new Promise((resolve) => (ready = resolve));
 
   /** The clock in the pixels goes on without a halt and nothing had to be mended. */
   function assertUndisturbed({ pictures, state, stats }) {
@@ -46,7 +43,6 @@ describe("a camera of which only one half works", { concurrency: true }, () => {
   }
 
   test("plays when the sound that it announces never comes", { timeout: 60_000 }, async () => {
-    await begun;
     const player = await page.play("unheard");
     const first = await player.pictures(1);
     const report = await player.pictures(15 * FPS, FPS, 40_000);
@@ -62,8 +58,7 @@ describe("a camera of which only one half works", { concurrency: true }, () => {
 
   for (const codec of ["aac", "opus"]) {
     test(`plays on when its sound ends, and is heard when it comes back: ${codec}`, { timeout: 90_000 }, async () => {
-      await begun;
-      const player = await page.play(codec);
+        const player = await page.play(codec);
       const hears = async (what, right) => {
         await until(what, async () => right(await player.listen(1000)), 30_000);
         return (await player.report()).pictures.length;
@@ -78,7 +73,6 @@ describe("a camera of which only one half works", { concurrency: true }, () => {
   }
 
   test("plays on without its sound when that ends, in a codec whose silence nobody knows", { timeout: 90_000 }, async (t) => {
-    await begun;
     const player = await page.play("surround");
     const { pictures } = await player.pictures((HUSH.from + 8) * FPS, 0, 60_000);
     t.diagnostic(`the longest time without a picture: ${longestGap(pictures)} ms`);
@@ -90,7 +84,6 @@ describe("a camera of which only one half works", { concurrency: true }, () => {
   });
 
   test("is dialled again when the picture stops and the sound goes on, and people read why", { timeout: 90_000 }, async () => {
-    await begun;
     const viewer = new Viewer(lunette.mse("standstill"));
     await viewer.frames(FPS);
     const { reason, message } = await viewer.said("stalled", (text) => text.reason === "stalled", 60_000);
