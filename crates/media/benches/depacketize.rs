@@ -2,14 +2,17 @@
 //! each 50 ten times as large as the others, in packets of 1400 bytes.
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails shall stop")]
 
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use media::rtp::{Depacketizer, Encoding, Header, Limits, Packet, Packetizer, Reorder};
-use media::{Format, Frame, H264, TrackId};
+use media::rtp::{Depacketizer, Encoding, Limits, Packet, Packetizer, Reorder};
+use media::{Format, Frame, H264};
 
 const PICTURES: u32 = 50;
 const SMALL: usize = 33_900;
@@ -31,38 +34,21 @@ fn frame(format: &Arc<Format>, index: u32) -> Frame {
     data.put_u32(size as u32 + 2);
     data.put_slice(&[if keyframe { 0x65 } else { 0x41 }, 0x9a]);
     data.extend((0..size).map(|byte| (byte * 7 % 251) as u8 | 1));
-    Frame {
-        track: TrackId(0),
-        format: format.clone(),
-        pts: 0,
-        dts: 0,
-        keyframe,
-        discontinuity: false,
-        wallclock: None,
-        arrival: Instant::now(),
-        data: data.freeze(),
-    }
+    common::frame(format, keyframe, data.freeze())
 }
 
 /// The packets of one group of pictures, as bytes on the wire.
 fn wire() -> Vec<Bytes> {
     let format = format();
     let mut packetizer = Packetizer::new(&format, 1400).unwrap();
-    let mut packets = Vec::new();
-    for index in 0..PICTURES {
-        packetizer.packetize(&frame(&format, index), |payload| {
-            let header = Header {
-                marker: payload.marker,
-                payload_type: 96,
-                sequence: packets.len() as u16,
-                timestamp: index * 3600,
-                ssrc: 1,
-            };
-            let packet = [&header.to_bytes()[..], &payload.header, &payload.body].concat();
-            packets.push(Bytes::from(packet));
-        });
-    }
-    packets
+    let frames = (0..PICTURES).map(|index| frame(&format, index));
+    let packets = common::packets(&mut packetizer, frames);
+    let bytes = packets.iter().map(|packet| {
+        let mut out = BytesMut::new();
+        packet.write(&mut out);
+        out.freeze()
+    });
+    bytes.collect()
 }
 
 fn depacketizer() -> Depacketizer {

@@ -6,14 +6,16 @@
     reason = "what fails in a test's helper fails the test"
 )]
 
+mod common;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use common::{STEP, frame, packets};
 use media::nal::{annexb, h264, h265, units};
-use media::rtp::{AccessUnit, Depacketizer, Encoding, Header, Packet, Packetizer};
-use media::{Format, Frame, H264, H265, TrackId};
+use media::rtp::{AccessUnit, Depacketizer, Encoding, Packet, Packetizer};
+use media::{Format, H264, H265};
 use proptest::prelude::*;
 use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use retina::rtp::{PacketMeta, ReceivedPacketBuilder};
@@ -107,34 +109,10 @@ impl Clip {
     fn packets(self, max_payload: usize) -> Vec<Packet> {
         let (format, pictures) = self.pictures();
         let mut packetizer = Packetizer::new(&format, max_payload).unwrap();
-        let mut packets = Vec::new();
-        for (index, (keyframe, data)) in pictures.into_iter().enumerate() {
-            let frame = Frame {
-                track: TrackId(0),
-                format: format.clone(),
-                pts: 0,
-                dts: 0,
-                keyframe,
-                discontinuity: false,
-                wallclock: None,
-                arrival: Instant::now(),
-                data,
-            };
-            packetizer.packetize(&frame, |payload| {
-                packets.push(Packet {
-                    header: Header {
-                        marker: payload.marker,
-                        payload_type: 96,
-                        sequence: packets.len() as u16,
-                        timestamp: index as u32 * 3600,
-                        ssrc: 1,
-                    },
-                    extension: None,
-                    payload: [&payload.header[..], &payload.body].concat().into(),
-                });
-            });
-        }
-        packets
+        let frames = pictures
+            .into_iter()
+            .map(|(keyframe, data)| frame(&format, keyframe, data));
+        packets(&mut packetizer, frames)
     }
 }
 
@@ -264,7 +242,7 @@ proptest! {
         let reference = theirs(clip, &whole);
         let mut after = None;
         for unit in ours(clip, &lossy) {
-            let index = (unit.timestamp / 3600) as usize;
+            let index = (unit.timestamp / STEP) as usize;
             // What stands before the first slice may be lost with the end of the picture before; a decoder
             // does without it.
             let sent = &reference[index].2;
