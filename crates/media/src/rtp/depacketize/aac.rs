@@ -49,7 +49,7 @@ struct Partial {
 pub(super) struct Depacketizer {
     layout: Layout,
     clock_rate: u32,
-    format: Arc<Format>,
+    pub(super) format: Arc<Format>,
     /// RTP ticks of one unit.
     duration: u32,
     partial: Option<Partial>,
@@ -71,18 +71,6 @@ impl Depacketizer {
             partial: None,
             output: Output::default(),
         })
-    }
-
-    pub(super) fn format(&self) -> &Arc<Format> {
-        &self.format
-    }
-
-    pub(super) fn output(&self) -> &Output {
-        &self.output
-    }
-
-    pub(super) fn output_mut(&mut self) -> &mut Output {
-        &mut self.output
     }
 
     pub(super) fn push(&mut self, packet: &Packet, lost: u16) -> Result<(), Error> {

@@ -31,7 +31,7 @@ struct Unit {
 
 #[derive(Debug, Default)]
 pub(super) struct Depacketizer {
-    format: Option<Arc<Format>>,
+    pub(super) format: Option<Arc<Format>>,
     unit: Option<Unit>,
     /// A keyframe has passed and nothing was lost since.
     flowing: bool,
@@ -41,18 +41,6 @@ pub(super) struct Depacketizer {
 }
 
 impl Depacketizer {
-    pub(super) fn format(&self) -> Option<&Arc<Format>> {
-        self.format.as_ref()
-    }
-
-    pub(super) fn output(&self) -> &Output {
-        &self.output
-    }
-
-    pub(super) fn output_mut(&mut self) -> &mut Output {
-        &mut self.output
-    }
-
     pub(super) fn push(&mut self, packet: &Packet, lost: u16) -> Result<(), Error> {
         let timestamp = packet.header.timestamp;
         self.output.lost(lost);

@@ -20,7 +20,7 @@ const MAX_ELEMENT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Depacketizer {
-    format: Arc<Format>,
+    pub(super) format: Arc<Format>,
     /// RTP ticks of one unit.
     duration: u32,
     /// Units in one element.
@@ -54,18 +54,6 @@ impl Depacketizer {
             broken: false,
             output: Output::default(),
         })
-    }
-
-    pub(super) fn format(&self) -> &Arc<Format> {
-        &self.format
-    }
-
-    pub(super) fn output(&self) -> &Output {
-        &self.output
-    }
-
-    pub(super) fn output_mut(&mut self) -> &mut Output {
-        &mut self.output
     }
 
     pub(super) fn push(&mut self, packet: &Packet, lost: u16) -> Result<(), Error> {

@@ -7,6 +7,7 @@ mod gate;
 mod h264;
 mod h265;
 mod latm;
+mod nal;
 mod output;
 mod parameters;
 mod picture;
@@ -61,25 +62,11 @@ pub struct Depacketizer(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    H264(Box<h264::Depacketizer>),
-    H265(Box<h265::Depacketizer>),
+    Nal(Box<nal::Depacketizer>),
     Av1(Box<av1::Depacketizer>),
     Aac(Box<aac::Depacketizer>),
     Latm(Box<latm::Depacketizer>),
     Simple(Box<simple::Depacketizer>),
-}
-
-macro_rules! each {
-    ($depacketizer:expr, $inner:ident => $call:expr) => {
-        match $depacketizer {
-            Inner::H264($inner) => $call,
-            Inner::H265($inner) => $call,
-            Inner::Av1($inner) => $call,
-            Inner::Aac($inner) => $call,
-            Inner::Latm($inner) => $call,
-            Inner::Simple($inner) => $call,
-        }
-    };
 }
 
 impl Depacketizer {
@@ -92,8 +79,8 @@ impl Depacketizer {
     pub fn new(encoding: &Encoding<'_>) -> Result<Self, Error> {
         let name = encoding.name.trim().to_ascii_uppercase();
         Ok(Self(match name.as_str() {
-            "H264" => Inner::H264(Box::new(h264::Depacketizer::new(encoding))),
-            "H265" | "HEVC" => Inner::H265(Box::new(h265::Depacketizer::new(encoding))),
+            "H264" => Inner::Nal(Box::new(nal::Depacketizer::h264(encoding))),
+            "H265" | "HEVC" => Inner::Nal(Box::new(nal::Depacketizer::h265(encoding))),
             "AV1" => Inner::Av1(Box::default()),
             "MPEG4-GENERIC" => Inner::Aac(Box::new(aac::Depacketizer::new(encoding)?)),
             "MP4A-LATM" => Inner::Latm(Box::new(latm::Depacketizer::new(encoding)?)),
@@ -110,29 +97,48 @@ impl Depacketizer {
         reason = "a packet is used up: its buffer is free when this returns"
     )]
     pub fn push(&mut self, packet: Packet, lost: u16) -> Result<(), Error> {
-        each!(&mut self.0, inner => inner.push(&packet, lost))
+        match &mut self.0 {
+            Inner::Nal(inner) => inner.push(&packet, lost),
+            Inner::Av1(inner) => inner.push(&packet, lost),
+            Inner::Aac(inner) => inner.push(&packet, lost),
+            Inner::Latm(inner) => inner.push(&packet, lost),
+            Inner::Simple(inner) => inner.push(&packet, lost),
+        }
     }
 
     /// The next complete access unit, if there is one.
     pub fn pull(&mut self) -> Option<AccessUnit> {
-        each!(&mut self.0, inner => inner.output_mut().pull())
+        let output = match &mut self.0 {
+            Inner::Nal(inner) => &mut inner.picture.output,
+            Inner::Av1(inner) => &mut inner.output,
+            Inner::Aac(inner) => &mut inner.output,
+            Inner::Latm(inner) => &mut inner.output,
+            Inner::Simple(inner) => &mut inner.output,
+        };
+        output.pull()
     }
 
     /// The codec parameters as known so far.
     pub fn format(&self) -> Option<&Arc<Format>> {
         match &self.0 {
-            Inner::H264(inner) => inner.format(),
-            Inner::H265(inner) => inner.format(),
-            Inner::Av1(inner) => inner.format(),
-            Inner::Aac(inner) => Some(inner.format()),
-            Inner::Latm(inner) => Some(inner.format()),
-            Inner::Simple(inner) => Some(inner.format()),
+            Inner::Nal(inner) => inner.picture.parameters.format(),
+            Inner::Av1(inner) => inner.format.as_ref(),
+            Inner::Aac(inner) => Some(&inner.format),
+            Inner::Latm(inner) => Some(&inner.format),
+            Inner::Simple(inner) => Some(&inner.format),
         }
     }
 
     /// How many access units were dropped because of loss, damage or a full queue since the start.
     pub fn dropped(&self) -> u64 {
-        each!(&self.0, inner => inner.output().dropped())
+        let output = match &self.0 {
+            Inner::Nal(inner) => &inner.picture.output,
+            Inner::Av1(inner) => &inner.output,
+            Inner::Aac(inner) => &inner.output,
+            Inner::Latm(inner) => &inner.output,
+            Inner::Simple(inner) => &inner.output,
+        };
+        output.dropped()
     }
 }
 

@@ -18,10 +18,10 @@ const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 
 #[derive(Debug)]
 pub(super) struct Depacketizer {
-    format: Arc<Format>,
+    pub(super) format: Arc<Format>,
     /// Samples are 8 bits with an offset (L8), to be widened.
     widen: bool,
-    output: Output,
+    pub(super) output: Output,
 }
 
 impl Depacketizer {
@@ -60,18 +60,6 @@ impl Depacketizer {
             widen: name == "L8",
             output: Output::default(),
         })
-    }
-
-    pub(super) fn format(&self) -> &Arc<Format> {
-        &self.format
-    }
-
-    pub(super) fn output(&self) -> &Output {
-        &self.output
-    }
-
-    pub(super) fn output_mut(&mut self) -> &mut Output {
-        &mut self.output
     }
 
     // The other depacketizers fail.
