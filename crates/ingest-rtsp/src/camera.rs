@@ -90,9 +90,10 @@ impl Camera {
         Err(failed.unwrap_or_else(|| Fault::new(Reason::Internal, "no transport to try")))
     }
 
-    /// The transports to try, in order.
+    /// The transports to try, in order. Encrypted, there is one: datagrams would travel in the open.
     fn order(&self) -> Vec<Lower> {
         match self.config.transport {
+            _ if self.config.location.tls => vec![Lower::Tcp],
             TransportChoice::Tcp => vec![Lower::Tcp],
             TransportChoice::Udp => vec![Lower::Udp, Lower::Tcp],
             TransportChoice::Auto if self.worked.load(Ordering::Relaxed) == UDP_WORKED => {
@@ -130,6 +131,12 @@ impl Camera {
         publisher: &mut Publisher,
     ) -> Result<(), End> {
         let timeouts = &self.config.timeouts;
+        // A redirect may lead from an open connection to an encrypted one.
+        let lower = if target.location.tls {
+            Lower::Tcp
+        } else {
+            lower
+        };
         let tls = self.tls.as_ref().filter(|_| target.location.tls);
         let link = tokio::select! {
             () = publisher.cancelled() => return Ok(()),
@@ -259,6 +266,15 @@ mod tests {
         assert_eq!(camera.order(), [Lower::Tcp, Lower::Udp]);
         camera.worked.store(UDP_WORKED, Ordering::Relaxed);
         assert_eq!(camera.order(), [Lower::Udp, Lower::Tcp]);
+    }
+
+    #[test]
+    fn what_is_to_be_encrypted_never_travels_in_the_open() {
+        let camera = camera("rtsps://h/x");
+        assert_eq!(camera.order(), [Lower::Tcp]);
+        let mut config = Config::new("rtsps://h/x").unwrap();
+        config.transport = TransportChoice::Udp;
+        assert_eq!(Camera::new(config).unwrap_err(), Error::UdpInTheOpen);
     }
 
     #[test]

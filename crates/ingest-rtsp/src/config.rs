@@ -6,7 +6,8 @@ use crate::{Credentials, Error, Location, Secret};
 /// What carries the media from the camera.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum TransportChoice {
-    /// TCP; UDP where the camera refuses TCP or sends nothing over it. What worked is remembered.
+    /// TCP; UDP where the camera refuses TCP or sends nothing over it, and is not encrypted. What worked is
+    /// remembered.
     #[default]
     Auto,
     /// TCP only.
@@ -122,6 +123,9 @@ impl Config {
         }
         if !self.location.tls && self.tls != Tls::default() {
             return Err(Error::TlsUnused);
+        }
+        if self.location.tls && self.transport == TransportChoice::Udp {
+            return Err(Error::UdpInTheOpen);
         }
         Ok(())
     }

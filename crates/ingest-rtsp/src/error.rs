@@ -39,6 +39,11 @@ pub enum Error {
     /// TLS settings for a camera without TLS.
     #[error("TLS settings are given, but the camera's URL begins with rtsp://; expected rtsps://")]
     TlsUnused,
+    /// UDP for a camera with TLS.
+    #[error(
+        "the picture would travel unencrypted by UDP, though the camera's URL begins with rtsps://; expected `transport` \"tcp\" or \"auto\""
+    )]
+    UdpInTheOpen,
     /// The file with the camera's CA can't be read.
     #[error("the CA file {path} can't be used: {why}")]
     CaFile {

@@ -145,6 +145,7 @@ impl From<Error> for Wrong {
         let key = match error {
             Error::TwoUsernames => "username",
             Error::NoUsername => "password",
+            Error::UdpInTheOpen => "transport",
             Error::TlsUnused | Error::CaFile { .. } => "tls",
             _ => "url",
         };
