@@ -41,6 +41,7 @@ impl Source for Camera {
 }
 
 /// A connection that swallows everything, counts writes, and never says anything.
+#[derive(Debug)]
 struct Swallow(Arc<AtomicU64>);
 
 impl AsyncRead for Swallow {

@@ -1,5 +1,7 @@
 //! What fuzz targets and benchmarks drive. No promise is made of it.
 
+use std::fmt;
+
 use bytes::BytesMut;
 use hub::Channel;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,7 +37,7 @@ impl Gallery {
     /// Serves a viewer with RTSPtoWeb's framing on `io`, which needs no hello, until it ends.
     pub fn view<S>(&self, channel: &Channel, io: S) -> impl Future<Output = ()> + use<S>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin + fmt::Debug + Send + 'static,
     {
         let watching = channel.watch("mse");
         let feed = Feed {

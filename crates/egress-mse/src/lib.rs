@@ -16,7 +16,9 @@ mod outbox;
 mod rebase;
 mod remux;
 mod routes;
+mod seat;
 mod session;
+mod shards;
 mod stage;
 #[cfg(test)]
 mod testing;

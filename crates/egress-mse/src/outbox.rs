@@ -1,12 +1,14 @@
 //! What is due to one viewer, and the writing of it: shared slices, as many in one call as there are.
 
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout_at};
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
 use crate::remux::Muxed;
 
@@ -57,8 +59,12 @@ impl Message {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     messages: Vec<Message>,
+    /// How many of the messages went out.
+    done: usize,
     /// How much of the first message that is still due was written.
     written: usize,
+    /// Until when the connection has to take the message that it did not take at once.
+    deadline: Option<Instant>,
     /// Messages and bytes that went out.
     pub(crate) sent: (u64, u64),
 }
@@ -76,40 +82,56 @@ impl Outbox {
         self.messages.push(Message::Rebased(head, muxed));
     }
 
-    /// Writes everything. Not cancel safe: a message cut in two ends the connection.
-    pub(crate) async fn flush<W: AsyncWrite + Unpin>(
-        &mut self,
-        io: &mut W,
-    ) -> Result<(), WriteError> {
-        if self.messages.is_empty() {
-            return Ok(());
-        }
-        let mut deadline = Instant::now() + WRITE_DEADLINE;
-        let mut done = 0;
-        while done < self.messages.len() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.slices(done, &mut slices);
-            let write = io.write_vectored(&slices[..count]);
-            let written = timeout_at(deadline, write).await.map_err(stalled)??;
-            if written == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            let before = done;
-            self.advance(written, &mut done);
-            if done > before {
-                deadline = Instant::now() + WRITE_DEADLINE;
-            }
-        }
-        self.messages.clear();
-        timeout_at(deadline, io.flush()).await.map_err(stalled)??;
-        Ok(())
+    /// Until when the connection has to take what it does not take now; none where it takes everything.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
-    /// Fills `slices` with what is due from message `first` on; returns how many there are.
-    fn slices<'a>(&'a self, first: usize, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+    /// Writes what is due. Pending where the connection does not take all of it now; a later call goes on.
+    pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut W,
+    ) -> Poll<Result<(), WriteError>> {
+        if self.messages.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.done < self.messages.len() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.slices(&mut slices);
+            match Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                }
+                Poll::Ready(Ok(written)) => self.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return self.blocked(),
+            }
+        }
+        match Pin::new(io).poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Pending => return self.blocked(),
+        }
+        self.messages.clear();
+        self.done = 0;
+        self.deadline = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn blocked(&mut self) -> Poll<Result<(), WriteError>> {
+        let now = Instant::now();
+        if now < *self.deadline.get_or_insert(now + WRITE_DEADLINE) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(WriteError::Stalled))
+    }
+
+    /// Fills `slices` with what is due; returns how many there are.
+    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
         let mut skip = self.written;
         let mut count = 0;
-        for part in self.messages[first..].iter().flat_map(Message::parts) {
+        for part in self.messages[self.done..].iter().flat_map(Message::parts) {
             let gone = skip.min(part.len());
             let part = &part[gone..];
             skip -= gone;
@@ -125,27 +147,23 @@ impl Outbox {
         count
     }
 
-    fn advance(&mut self, written: usize, done: &mut usize) {
+    fn advance(&mut self, written: usize) {
         self.sent.1 += written as u64;
         self.written += written;
-        while let Some(message) = self.messages.get(*done)
+        while let Some(message) = self.messages.get(self.done)
             && self.written >= message.len()
         {
             self.written -= message.len();
             self.sent.0 += 1;
-            *done += 1;
+            self.done += 1;
+            self.deadline = None;
         }
     }
 }
 
-fn stalled(_: tokio::time::error::Elapsed) -> WriteError {
-    WriteError::Stalled
-}
-
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
+    use std::task::Waker;
 
     use media::TrackId;
     use proptest::prelude::*;
@@ -216,8 +234,9 @@ mod tests {
                 outbox.shared(muxed);
             }
             let mut sip = Sip { taken: Vec::new(), sizes: sizes.into_iter().cycle() };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            runtime.expect("a runtime").block_on(outbox.flush(&mut sip)).expect("it takes all");
+            let mut cx = Context::from_waker(Waker::noop());
+            let flushed = outbox.poll_flush(&mut cx, &mut sip);
+            prop_assert!(matches!(flushed, Poll::Ready(Ok(()))));
             prop_assert_eq!(outbox.sent, (messages.len() as u64, expected.len() as u64));
             prop_assert_eq!(sip.taken, expected);
         }

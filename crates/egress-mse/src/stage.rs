@@ -11,6 +11,8 @@ use tracing::{Instrument as _, debug, error};
 
 use crate::gather::Gather;
 use crate::remux::{Muxed, Remuxer};
+use crate::seat::Seat;
+use crate::shards::Shards;
 
 /// Why a stage ended while viewers were left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,7 @@ impl Stages {
 pub(crate) struct Stage {
     channel: Channel,
     ring: Ring<Arc<Muxed>>,
+    shards: Shards,
     end: Arc<OnceLock<End>>,
     task: AbortHandle,
 }
@@ -68,6 +71,7 @@ impl Stage {
         let task = tokio::spawn(run(channel.clone(), closing).instrument(span));
         Self {
             channel: channel.clone(),
+            shards: Shards::new(ring.clone()),
             ring,
             end,
             task: task.abort_handle(),
@@ -77,6 +81,11 @@ impl Stage {
     /// From the newest keyframe on.
     pub(crate) fn reader(&self) -> Reader<Arc<Muxed>> {
         self.ring.reader()
+    }
+
+    /// Serves `seat` when there is more to read, for as long as it is there.
+    pub(crate) fn seat(&self, seat: Weak<dyn Seat>) {
+        self.shards.seat(seat);
     }
 
     /// Why the ring was closed.

@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::time::Duration;
 
 use hub::{Fault, Reason};
@@ -8,7 +9,8 @@ use crate::testing::{PICTURE, a_law, baseline, high, picture, sound};
 
 async fn sent(outbox: &mut Outbox) -> Vec<u8> {
     let mut bytes = Vec::new();
-    outbox.flush(&mut bytes).await.expect("a vector takes all");
+    let flushed = poll_fn(|cx| outbox.poll_flush(cx, &mut bytes)).await;
+    flushed.expect("a vector takes all");
     bytes
 }
 

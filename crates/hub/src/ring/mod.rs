@@ -78,6 +78,22 @@ impl<T: Clone> Ring<T> {
         }
     }
 
+    /// Waits until more was pushed than `seen`, and notes in it how much was. False once the ring is closed.
+    /// For one who serves many readers, which then find something by [`Reader::try_next`].
+    pub async fn pushed(&self, seen: &mut u64) -> bool {
+        loop {
+            let pushed = self.0.pushed.notified();
+            tokio::pin!(pushed);
+            pushed.as_mut().enable();
+            let (head, closed) = self.with(|window| (window.head(), window.is_closed()));
+            if closed || head > *seen {
+                *seen = head;
+                return !closed;
+            }
+            pushed.await;
+        }
+    }
+
     /// How many readers there are now.
     pub fn readers(&self) -> usize {
         self.0.readers.load(Ordering::Relaxed)
@@ -246,6 +262,24 @@ mod tests {
     #[test]
     fn nothing_pushed_wakes_nobody() {
         assert_eq!(wakes(|ring| ring.push_all([])), (0, Poll::Pending));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_push_misses_none_and_learns_of_the_end() {
+        let (ring, mut seen) = (ring(), 0);
+        ring.push_all([slot(0), slot(1)]);
+        assert!(ring.pushed(&mut seen).await);
+        assert_eq!(seen, 2);
+        let mut later = tokio::spawn({
+            let ring = ring.clone();
+            async move { ring.pushed(&mut seen).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!later.is_finished());
+        ring.push(slot(2));
+        assert!((&mut later).await.expect("it ends"));
+        ring.close();
+        assert!(!ring.pushed(&mut seen).await);
     }
 
     #[test]

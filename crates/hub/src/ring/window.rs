@@ -138,6 +138,11 @@ impl<T: Clone> Window<T> {
         self.closed = true;
     }
 
+    /// Whether all reading has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// The number that the next pushed item will get.
     pub fn head(&self) -> u64 {
         self.first + self.slots.len() as u64
