@@ -75,6 +75,13 @@ pub fn head(sequence: u32, track_id: u32, samples: &[Sample]) -> Bytes {
     w.freeze()
 }
 
+/// `moof` and `mdat` of a track without any sample, which say that the track goes on at `dts` ticks.
+pub fn empty(sequence: u32, track_id: u32, dts: u64) -> Bytes {
+    let mut w = BytesMut::from(&head(sequence, track_id, &[])[..]);
+    w[TFDT_AT..TFDT_AT + 8].copy_from_slice(&dts.to_be_bytes());
+    w.freeze()
+}
+
 fn run(w: &mut BytesMut, moof: usize, samples: &[Sample]) {
     open(w, moof - 68, *b"trun");
     // Version 1 (signed composition offsets); data offset, and all four fields of each sample.
@@ -125,6 +132,20 @@ mod tests {
         assert_eq!(head, expected.concat());
         assert_eq!(head.len(), HEAD_LEN);
         assert_eq!(head[TFDT_AT..TFDT_AT + 8], 0x01_0203_0405_u64.to_be_bytes());
+    }
+
+    #[test]
+    fn a_track_without_samples_still_says_where_it_is() {
+        let whole = empty(7, 2, 0x01_0203_0405);
+        assert_eq!(
+            whole[TFDT_AT..TFDT_AT + 8],
+            0x01_0203_0405_u64.to_be_bytes()
+        );
+        assert_eq!(
+            whole[76..],
+            *b"\x01\0\x0f\x01\0\0\0\0\0\0\0\x60\0\0\0\x08mdat"
+        );
+        assert_eq!(whole.len(), HEAD_LEN - 16);
     }
 
     #[test]

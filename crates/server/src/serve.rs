@@ -76,12 +76,17 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
     let address = listener.address().unwrap_or(address);
     let registry = Registry::new();
     let cameras_stop = CancellationToken::new();
+    let hls = loaded.as_ref().map(|loaded| loaded.hls).unwrap_or_default();
     registry.apply(streams(wanted, loaded, &cameras_stop).await?)?;
     let assets = match &wanted.web_dir {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
-    let media = egress_mse::router(registry.clone(), stop.clone());
+    let media = egress_mse::router(registry.clone(), stop.clone()).merge(egress_hls::router(
+        registry.clone(),
+        hls,
+        stop.clone(),
+    ));
     let app = router(registry.clone(), assets, media);
     warn_if_public(
         address,

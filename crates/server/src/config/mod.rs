@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use egress_hls::Settings;
 use hub::{ChannelId, StreamId, StreamSpec};
 use serde::Deserialize;
 
@@ -35,6 +36,7 @@ const MAX_FILE: u64 = 16 << 20;
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) log: Log,
+    pub(crate) hls: Hls,
     pub(crate) defaults: Policy,
     pub(crate) streams: Ordered<StreamId, Stream>,
 }
@@ -53,6 +55,19 @@ pub(crate) struct Server {
 pub(crate) struct Log {
     pub(crate) level: Level,
     pub(crate) format: LogFormat,
+}
+
+/// `[hls]`: how LL-HLS and HLS are cut, how much is kept, and when.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Hls {
+    pub(crate) part: Period,
+    pub(crate) segment: Period,
+    pub(crate) window: Period,
+    pub(crate) bytes: Size,
+    pub(crate) max_blocked: usize,
+    pub(crate) idle: Period,
+    pub(crate) always: bool,
 }
 
 /// How much is logged.
@@ -157,6 +172,23 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// The streams that it wishes for.
     pub(crate) streams: Vec<StreamSpec>,
+    /// How HLS is cut and kept.
+    pub(crate) hls: Settings,
+}
+
+impl Default for Hls {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            part: Period(settings.part),
+            segment: Period(settings.segment),
+            window: Period(settings.window),
+            bytes: Size(settings.bytes),
+            max_blocked: settings.max_blocked,
+            idle: Period(settings.idle),
+            always: settings.always,
+        }
+    }
 }
 
 impl Default for Server {
@@ -180,7 +212,8 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Report> {
 /// Checks `text`, the contents of the configuration file called `name`.
 pub(crate) fn check(name: &str, text: &str) -> Result<Loaded, Report> {
     let mut parsed = Parsed::new(text);
-    let (streams, problems) = resolve::streams(&parsed.config);
+    let (streams, mut problems) = resolve::streams(&parsed.config);
+    let hls = resolve::hls(&parsed.config.hls, &mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))
@@ -188,7 +221,11 @@ pub(crate) fn check(name: &str, text: &str) -> Result<Loaded, Report> {
     parsed.issues.extend(more);
     if parsed.issues.is_empty() {
         let config = parsed.config;
-        return Ok(Loaded { config, streams });
+        return Ok(Loaded {
+            config,
+            streams,
+            hls,
+        });
     }
     Err(Report::new(name, text, parsed.issues))
 }

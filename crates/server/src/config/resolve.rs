@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egress_hls::Settings;
 use hub::{ChannelId, ChannelSpec, RingBounds, Source, StreamId, StreamSpec};
 
 use ingest_rtsp::{Camera, Config, Error, TransportChoice};
 
 use super::issue::{Issue, Show};
 use super::parse::Parsed;
-use super::{Channel, Password, Policy, Stream, Tls, Transport};
+use super::{Channel, Hls, Password, Policy, Stream, Tls, Transport};
 use crate::redact;
 
 /// The id of the one channel of a stream in the short form.
@@ -55,6 +56,44 @@ pub(super) fn streams(config: &super::Config) -> (Vec<StreamSpec>, Vec<Problem>)
         .filter(|spec| !spec.channels.is_empty())
         .collect();
     (specs, problems)
+}
+
+/// What `hls` says; what is wrong with it goes to `problems`.
+pub(super) fn hls(hls: &Hls, problems: &mut Vec<Problem>) -> Settings {
+    let settings = Settings {
+        part: hls.part.0,
+        segment: hls.segment.0,
+        window: hls.window.0,
+        bytes: hls.bytes.0,
+        max_blocked: hls.max_blocked,
+        idle: hls.idle.0,
+        always: hls.always,
+    };
+    let mut wrong = |key, message: &str| problems.push(Problem::new(&["hls", key], message));
+    let [shortest, longest] = Settings::PARTS;
+    if settings.part < shortest || settings.part > longest {
+        wrong("part", "a part is \"200ms\" to \"500ms\" long");
+    }
+    let [shortest, longest] = Settings::SEGMENTS;
+    if settings.segment < shortest || settings.segment > longest {
+        wrong("segment", "a segment is \"1s\" to \"30s\" long");
+    }
+    if settings.segment.subsec_nanos() != 0 {
+        wrong(
+            "segment",
+            "a segment lasts whole seconds, as playlists can say it",
+        );
+    }
+    if settings.window < settings.segment * Settings::MIN_WINDOW {
+        wrong("window", "a playlist lists at least three times `segment`");
+    }
+    if settings.max_blocked == 0 {
+        wrong(
+            "max_blocked",
+            "LL-HLS is made of requests that wait; allow at least 1",
+        );
+    }
+    settings
 }
 
 fn channels(

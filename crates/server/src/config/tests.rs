@@ -42,10 +42,12 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let Config {
         server,
         log,
+        hls,
         defaults,
         streams,
     } = loaded.config;
     assert_eq!((server, log), (Server::default(), Log::default()));
+    assert_eq!((hls, loaded.hls), (Hls::default(), Settings::default()));
     let policy = Channel::default().policy(&defaults);
     assert_eq!(policy, hub::Policy::default());
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
@@ -59,6 +61,7 @@ fn the_sample_shows_every_key_there_is() {
     for table in [
         "server",
         "log",
+        "hls",
         "defaults",
         "streams.x",
         "streams.x.channels.y",
@@ -192,6 +195,20 @@ fn an_address_without_a_port_is_told_what_is_missing() {
         told.contains("log.level: unknown variant `loud`, expected one of `off`"),
         "{told}"
     );
+}
+
+#[test]
+fn what_hls_can_not_be_is_told_with_its_key() {
+    let told =
+        report("[hls]\npart = \"100ms\"\nsegment = \"2500ms\"\nwindow = \"5s\"\nmax_blocked = 0\n");
+    for expected in [
+        "t.toml:2:1: hls.part: a part is",
+        "t.toml:3:1: hls.segment: a segment lasts whole seconds",
+        "t.toml:4:1: hls.window: a playlist lists at least",
+        "t.toml:5:1: hls.max_blocked: LL-HLS is made of",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
+    }
 }
 
 #[test]

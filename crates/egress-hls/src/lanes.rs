@@ -1,0 +1,299 @@
+//! Frames to samples with their place in time: one lane for the picture, one for the sound. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fmp4::{Carrier, Placed, Sample, Timeline};
+use media::time::{nanos_to_ticks, ticks_to_nanos};
+use media::{Format, Frame, Kind, Track, TrackId};
+
+use crate::layout::{Entry, Layout};
+
+/// How long the picture goes on without a frame of sound, in nanoseconds, before silence takes its place:
+/// players stop the picture where the sound ends. Sound packets come every 20 to 128 ms.
+const SOUND_PATIENCE: i64 = 500_000_000;
+
+/// How long sound waits, in nanoseconds, for the parameters of a picture that was announced without them.
+const PICTURE_PATIENCE: i64 = 3_000_000_000;
+
+/// What a frame becomes.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// What follows has these tracks, and begins with a keyframe.
+    Layout(Arc<Layout>),
+    /// A sample of one of them.
+    Unit(Unit),
+}
+
+/// A sample on the Stream's time line. Times are in nanoseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    /// The place of its track in the layout. The first track leads: segments are cut at its keyframes.
+    pub(crate) lane: usize,
+    pub(crate) sample: Sample,
+    /// Decode time.
+    pub(crate) at: i64,
+    pub(crate) length: i64,
+    /// Decode time as the camera has it: a picture that comes late is placed early.
+    pub(crate) due: i64,
+    /// What came before it is not what it continues: a loss, or another session of the camera.
+    pub(crate) breaks: bool,
+    /// The camera's wall clock, since the Unix epoch, where it is known.
+    pub(crate) wallclock: Option<i64>,
+    pub(crate) arrival: Instant,
+}
+
+impl Unit {
+    /// Decode time at the end of it.
+    pub(crate) fn end(&self) -> i64 {
+        self.at + self.length
+    }
+
+    /// A player can begin here, as far as its track is concerned.
+    pub(crate) fn starts(&self) -> bool {
+        self.sample.keyframe
+    }
+}
+
+/// The way of the frames of a Stream.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    layout: Option<Arc<Layout>>,
+    /// In the order of the layout.
+    ways: Vec<Lane>,
+    announced: Option<Arc<[Track]>>,
+    /// The newest format that a frame of a track had since the announcement.
+    seen: BTreeMap<TrackId, Arc<Format>>,
+    /// The layout may not be what is announced and seen any more.
+    stale: bool,
+    /// Frames were passed over: what comes next continues nothing.
+    broken: bool,
+    /// Since when sound waits for the picture's parameters, in nanoseconds.
+    waiting: Option<i64>,
+    /// The decode time of the newest picture in nanoseconds.
+    picture: Option<i64>,
+}
+
+/// The way of one track.
+#[derive(Debug)]
+struct Lane {
+    entry: Entry,
+    carrier: Carrier,
+    timeline: Timeline,
+    /// Where picture and sound were, in nanoseconds, when the sound was heard last.
+    heard: Option<(i64, i64)>,
+}
+
+impl Lanes {
+    /// What `frame` becomes, which was written while `announced` were the tracks.
+    pub(crate) fn push(&mut self, frame: &Frame, announced: &Arc<[Track]>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.note(frame, announced);
+        if self.stale && frame.keyframe {
+            steps.extend(self.arrange(frame).map(Step::Layout));
+        }
+        let Some(place) = self.place(frame) else {
+            return steps;
+        };
+        let leads = place == 0 && frame.keyframe;
+        let breaks = leads && (frame.discontinuity || std::mem::take(&mut self.broken));
+        let lane = &mut self.ways[place];
+        if breaks {
+            // After a break, times count as they are: nothing is there that they would have to follow.
+            lane.timeline = Timeline::default();
+        }
+        steps.extend(lane.push(frame, place, breaks));
+        if place == 0 {
+            let now = frame.dts_nanos();
+            self.picture = Some(now);
+            for (place, lane) in self.ways.iter_mut().enumerate().skip(1) {
+                steps.extend(lane.silence(now, place, frame.arrival));
+            }
+        } else {
+            self.ways[place].hear(self.picture);
+        }
+        steps
+    }
+
+    /// Frames were passed over; the next one is a keyframe.
+    pub(crate) fn skipped(&mut self) {
+        self.broken = true;
+    }
+
+    /// The lane that takes `frame`. New parameters count from the next keyframe of the picture on.
+    fn place(&self, frame: &Frame) -> Option<usize> {
+        let takes = |lane: &Lane| {
+            let entry = &lane.entry;
+            entry.id == frame.track && same(&entry.source, &frame.format)
+        };
+        self.ways.iter().position(takes)
+    }
+
+    fn note(&mut self, frame: &Frame, announced: &Arc<[Track]>) {
+        let news = |known: &Arc<[Track]>| !Arc::ptr_eq(known, announced);
+        if self.announced.as_ref().is_none_or(news) {
+            self.announced = Some(Arc::clone(announced));
+            self.seen.clear();
+            self.stale = true;
+        }
+        let known = self.seen.get(&frame.track);
+        if known.is_none_or(|format| !Arc::ptr_eq(format, &frame.format)) {
+            self.seen.insert(frame.track, Arc::clone(&frame.format));
+            self.stale = true;
+        }
+    }
+
+    /// Takes over what is announced and seen, if `frame` is a place where players can follow. The new
+    /// layout, if it is another one.
+    fn arrange(&mut self, frame: &Frame) -> Option<Arc<Layout>> {
+        if self.picture_is_unknown() {
+            let now = frame.dts_nanos();
+            if now - *self.waiting.get_or_insert(now) < PICTURE_PATIENCE {
+                return None;
+            }
+        }
+        let chosen = self.choose();
+        let leader = chosen.first()?.0.id;
+        if leader != frame.track {
+            return None;
+        }
+        self.stale = false;
+        self.waiting = None;
+        let entries: Vec<Entry> = chosen.iter().map(|(entry, _)| entry.clone()).collect();
+        if self
+            .layout
+            .as_ref()
+            .is_some_and(|old| old.entries == entries)
+        {
+            return None;
+        }
+        let mut old = std::mem::take(&mut self.ways);
+        self.ways = chosen
+            .into_iter()
+            .map(|(entry, carrier)| {
+                let before = old.iter().position(|lane| lane.entry.id == entry.id);
+                Lane::following(before.map(|at| old.swap_remove(at)), entry, carrier)
+            })
+            .collect();
+        let layout = Arc::new(Layout::new(entries));
+        self.layout = Some(Arc::clone(&layout));
+        Some(layout)
+    }
+
+    fn picture_is_unknown(&self) -> bool {
+        let announced = self.announced.iter().flat_map(|tracks| tracks.iter());
+        announced
+            .filter(|track| track.kind == Kind::Video && track.unsupported.is_none())
+            .any(|track| track.format.is_none() && !self.seen.contains_key(&track.id))
+    }
+
+    /// The first picture and the first sound that MP4 has a place for.
+    fn choose(&self) -> Vec<(Entry, Carrier)> {
+        let announced: &[Track] = self.announced.as_deref().unwrap_or_default();
+        let formats = |kind: Kind| {
+            let told = announced
+                .iter()
+                .filter(|track| track.unsupported.is_none())
+                .filter_map(|track| {
+                    let format = self.seen.get(&track.id).or(track.format.as_ref());
+                    format.map(|format| (track.id, format))
+                });
+            let untold = self.seen.iter().map(|(id, format)| (*id, format));
+            told.chain(untold)
+                .filter(move |(_, format)| format.kind() == kind)
+                .find_map(|(id, format)| Entry::new(id, format))
+        };
+        [Kind::Video, Kind::Audio]
+            .into_iter()
+            .filter_map(formats)
+            .collect()
+    }
+}
+
+impl Lane {
+    /// The lane of `entry`, which goes on where `old` was.
+    fn following(old: Option<Self>, entry: Entry, carrier: Carrier) -> Self {
+        let (carrier, timeline, heard) = match old {
+            Some(old) if same(&old.entry.source, &entry.source) => {
+                (old.carrier, old.timeline, old.heard)
+            }
+            Some(old) => (carrier, old.timeline, old.heard),
+            None => (carrier, Timeline::default(), None),
+        };
+        Self {
+            entry,
+            carrier,
+            timeline,
+            heard,
+        }
+    }
+
+    fn push(&mut self, frame: &Frame, place: usize, breaks: bool) -> Vec<Step> {
+        let mut steps = Vec::with_capacity(1);
+        for carried in self.carrier.carry(frame) {
+            let clock = carried.format.clock_rate();
+            let Placed {
+                silence,
+                frame: own,
+            } = self.timeline.push(&carried);
+            let silence = silence.into_iter().map(|sample| (sample, None));
+            let own = own.into_iter().map(|sample| (sample, frame.wallclock));
+            for (sample, wallclock) in silence.chain(own) {
+                let unit = unit(sample, clock, place, frame.arrival);
+                steps.push(Step::Unit(Unit {
+                    breaks: breaks && steps.is_empty(),
+                    due: frame.dts_nanos(),
+                    wallclock,
+                    ..unit
+                }));
+            }
+        }
+        steps
+    }
+
+    /// Notes that sound came while the picture was at `picture`.
+    fn hear(&mut self, picture: Option<i64>) {
+        let clock = self.carrier.format().clock_rate();
+        self.heard = picture.zip(self.timeline.audio_end().map(|ticks| nanos(ticks, clock)));
+    }
+
+    /// Silence that keeps the sound as far behind or before the picture as it was when it was heard.
+    fn silence(&mut self, picture: i64, place: usize, arrival: Instant) -> Vec<Step> {
+        let &mut (then, end) = self.heard.get_or_insert((picture, picture));
+        let since = picture - then;
+        if since <= SOUND_PATIENCE {
+            return Vec::new();
+        }
+        let format = Arc::clone(self.carrier.format());
+        let clock = format.clock_rate();
+        let ticks = |nanos| nanos_to_ticks(nanos, clock);
+        self.timeline
+            .silence(&format, ticks(end), ticks(end + since))
+            .into_iter()
+            .map(|sample| Step::Unit(unit(sample, clock, place, arrival)))
+            .collect()
+    }
+}
+
+fn unit(sample: Sample, clock: u32, lane: usize, arrival: Instant) -> Unit {
+    let at = nanos(sample.dts, clock);
+    Unit {
+        lane,
+        at,
+        length: nanos(sample.dts + u64::from(sample.duration), clock) - at,
+        due: at,
+        sample,
+        breaks: false,
+        wallclock: None,
+        arrival,
+    }
+}
+
+fn nanos(ticks: u64, clock: u32) -> i64 {
+    ticks_to_nanos(i64::try_from(ticks).unwrap_or(i64::MAX), clock)
+}
+
+fn same(a: &Arc<Format>, b: &Arc<Format>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}

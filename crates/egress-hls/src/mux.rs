@@ -1,0 +1,90 @@
+//! Samples to the bytes of a part. Pure.
+
+use bytes::BytesMut;
+use fmp4::{Sample, Sequence, moof};
+use media::time::nanos_to_ticks;
+
+use crate::lanes::Unit;
+
+/// The span of a part on the playlist's clock, in nanoseconds of the Stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    /// How long parts are.
+    pub(crate) part: i64,
+    /// How many parts have begun since one began with a keyframe.
+    pub(crate) since_start: u64,
+}
+
+/// The most ticks that a part's decode time is early.
+const MAX_EARLY: u64 = 150;
+
+/// Appends `moof` and `mdat` of one track.
+pub(crate) fn write(data: &mut BytesMut, sequence: &mut Sequence, track: u32, samples: &[Sample]) {
+    data.extend_from_slice(&moof::head(sequence.advance(), track, samples));
+    for sample in samples {
+        data.extend_from_slice(&sample.data);
+    }
+}
+
+/// The samples of a picture, decoded on the playlist's clock: the first one exactly where the part begins, and the
+/// last one until where it ends. Players (Shaka) compare the decode time of a part with the playlist,
+/// and a millisecond of difference costs them all pictures up to the next keyframe.
+///
+/// Nearly exactly: a tick earlier with each part, until one begins with a keyframe. Shaka (5.2) adds a millisecond to
+/// what it subtracts, and then takes a difference of a millisecond for a reason to drop pictures; what grows by a tick
+/// stays below. Decode times alone are moved, by 2 ms at most, which nobody sees.
+///
+/// When pictures are shown stays as the camera says. Only those that are ahead of the playlist by more than a part,
+/// as after a stall, are shown earlier, so that no hole is in what is buffered.
+pub(crate) fn on_the_clock(units: &[Unit], clock: u32, span: Span) -> Vec<Sample> {
+    let ticks = |nanos: i64| u64::try_from(nanos_to_ticks(nanos, clock)).unwrap_or(0);
+    let early = span.since_start.min(MAX_EARLY);
+    let (first, last) = (ticks(span.from).saturating_sub(early), ticks(span.to));
+    let mut next = first;
+    let mut samples: Vec<Sample> = Vec::with_capacity(units.len());
+    for (place, unit) in units.iter().enumerate() {
+        let own = unit.sample.dts;
+        let left = (units.len() - place) as u64;
+        let latest = last.saturating_sub(MAX_EARLY + left).max(next);
+        let dts = if place == 0 {
+            first
+        } else {
+            own.clamp(next, latest)
+        };
+        let ahead = own as i64 - dts as i64;
+        let ahead = ahead.min(nanos_to_ticks(span.part, clock));
+        let composition = i64::from(unit.sample.composition).saturating_add(ahead);
+        samples.push(Sample {
+            dts,
+            composition: composition.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,
+            ..unit.sample.clone()
+        });
+        next = dts + 1;
+    }
+    if let Some((sample, unit)) = samples.last_mut().zip(units.last()) {
+        // A long picture lasts over the parts after this one, which have none.
+        let end = if unit.end() - span.to >= span.part / 2 {
+            ticks(unit.end())
+        } else {
+            last
+        };
+        let duration = end.saturating_sub(sample.dts).max(1);
+        sample.duration = u32::try_from(duration).unwrap_or(u32::MAX);
+    }
+    samples
+}
+
+/// The place of a track in a part that has no sample of it: what players look at first says where the part is.
+pub(crate) fn write_empty(
+    data: &mut BytesMut,
+    sequence: &mut Sequence,
+    track: u32,
+    clock: u32,
+    span: Span,
+) {
+    let at = u64::try_from(nanos_to_ticks(span.from, clock)).unwrap_or(0);
+    let at = at.saturating_sub(span.since_start.min(MAX_EARLY));
+    data.extend_from_slice(&moof::empty(sequence.advance(), track, at));
+}

@@ -1,0 +1,426 @@
+//! Samples to parts and segments. Pure; `docs/decisions/0006-hls-time.md` has the reasons.
+//!
+//! The playlist has a clock of its own, [`Packager::edge`]: each part lasts exactly as long as the last one, but
+//! for the last of a segment. A picture belongs to the part in whose span its middle lies, so the media stay within
+//! half a picture of that clock, whatever the frame rate.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use fmp4::Sequence;
+use media::{Frame, Track};
+
+use crate::Settings;
+use crate::calendar::{Calendar, Epoch};
+use crate::lanes::{Lanes, Step, Unit};
+use crate::layout::Layout;
+use crate::mux::{self, Span};
+use crate::timing::{GRAIN, SECOND, Timing, grained, nanos};
+use crate::window::{Bounds, Map, Numbers, Window};
+
+/// How long a part waits for its sound, in nanoseconds of picture.
+const SOUND_WAIT: i64 = SECOND;
+
+/// How much longer than the target duration a segment may be: durations count as rounded
+/// (draft-pantos-hls-rfc8216bis §4.4.3.1).
+const ROUNDING: i64 = SECOND / 2 - GRAIN;
+
+/// Between the length of a part and this, in nanoseconds, a step between two pictures may be a stall: the next
+/// step is looked at too.
+const DOUBTED_STEP: i64 = 2 * SECOND;
+
+/// Samples of a track that wait for their part; the oldest sound goes first, a picture makes a part.
+const MAX_PENDING: usize = 2048;
+
+/// What outlives a packager, for the next one of the same Channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Resume {
+    pub(crate) numbers: Numbers,
+    /// The camera's clock minus ours in nanoseconds, as far as it is known.
+    pub(crate) ahead: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Packager {
+    settings: Settings,
+    lanes: Lanes,
+    calendar: Calendar,
+    window: Window,
+    timing: Option<Timing>,
+    sequence: Sequence,
+    map: Option<Arc<Map>>,
+    /// Samples by lane, of which no part has been made.
+    pending: Vec<VecDeque<Unit>>,
+    /// What came last of each lane: where it ends, in nanoseconds of the Stream, and how long it is.
+    newest: Vec<(i64, i64)>,
+    /// Where the next part begins, in nanoseconds of the Stream; none until the first keyframe.
+    edge: Option<i64>,
+    /// Where the Stream went on after its last break, in nanoseconds.
+    floor: i64,
+    /// The next segment does not continue the one before.
+    discontinuity: bool,
+    /// How many parts have begun since one began with a keyframe.
+    since_start: u64,
+    /// What did not find its way into a part.
+    pub(crate) left_out: u64,
+}
+
+/// Up to where the next part goes.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    end: i64,
+    /// A segment begins there.
+    cut: bool,
+    /// How many pending samples of the leading track it has.
+    count: usize,
+}
+
+impl Packager {
+    pub(crate) fn new(settings: Settings, epoch: Epoch, resume: Resume) -> Self {
+        let bounds = Bounds {
+            listed: nanos(settings.window),
+            bytes: settings.bytes,
+        };
+        Self {
+            settings,
+            lanes: Lanes::default(),
+            calendar: Calendar::new(epoch, resume.ahead),
+            window: Window::new(bounds, resume.numbers),
+            timing: None,
+            sequence: Sequence::default(),
+            map: None,
+            pending: Vec::new(),
+            newest: Vec::new(),
+            edge: None,
+            floor: 0,
+            // Whoever still has a playlist of an earlier packager sees that this is another.
+            discontinuity: resume.numbers.discontinuities > 0,
+            since_start: 0,
+            left_out: 0,
+        }
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// What the next packager of this Channel needs to know.
+    pub(crate) fn resume(&self) -> Resume {
+        Resume {
+            numbers: self.window.numbers(),
+            ahead: self.calendar.ahead(),
+        }
+    }
+
+    /// Known as soon as there is a part.
+    pub(crate) fn timing(&self) -> Option<Timing> {
+        self.timing
+    }
+
+    /// Takes a frame that was written while `tracks` were announced; whether there is a new part.
+    pub(crate) fn push(&mut self, frame: &Frame, tracks: &Arc<[Track]>) -> bool {
+        let before = self.window.next_part();
+        for step in self.lanes.push(frame, tracks) {
+            match step {
+                Step::Layout(layout) => self.change(layout),
+                Step::Unit(unit) => self.take(unit),
+            }
+        }
+        self.window.next_part() != before
+    }
+
+    /// Frames were passed over; the next one is a keyframe.
+    pub(crate) fn skipped(&mut self) {
+        self.lanes.skipped();
+    }
+
+    fn change(&mut self, layout: Arc<Layout>) {
+        self.flush();
+        self.pending = vec![VecDeque::new(); layout.entries.len()];
+        self.newest = vec![(0, 0); layout.entries.len()];
+        self.map = Some(self.window.map(layout));
+    }
+
+    fn take(&mut self, unit: Unit) {
+        if unit.lane == 0 {
+            if unit.breaks {
+                self.flush();
+            }
+            if unit.starts() {
+                self.calendar.learn(unit.wallclock, unit.arrival);
+            }
+            if self.edge.is_none() && unit.starts() {
+                self.begin(&unit);
+            }
+        }
+        if self.edge.is_none() || unit.end() <= self.floor {
+            self.left_out += 1;
+            return;
+        }
+        self.newest[unit.lane] = (unit.end(), unit.length);
+        self.pending[unit.lane].push_back(unit);
+        while self.cut_part(false) {}
+        self.bound();
+    }
+
+    /// Begins at a keyframe, where nothing was before or what was has broken off.
+    fn begin(&mut self, unit: &Unit) {
+        self.edge = Some(grained(unit.at));
+        self.floor = unit.at;
+        self.newest.fill((unit.at, 0));
+        self.calendar.begin(unit.at, unit.wallclock, unit.arrival);
+        for pending in &mut self.pending {
+            let before = pending.len();
+            pending.retain(|unit| unit.end() > self.floor);
+            self.left_out += (before - pending.len()) as u64;
+        }
+    }
+
+    /// Makes parts of all that waits, and ends the segment.
+    fn flush(&mut self) {
+        while self.pending.first().is_some_and(|lead| !lead.is_empty()) && self.cut_part(true) {}
+        self.window.end();
+        self.discontinuity |= self.edge.take().is_some();
+    }
+
+    /// Makes the next part, if it is due. With `all`, nothing is waited for.
+    fn cut_part(&mut self, all: bool) -> bool {
+        let Some(edge) = self.edge else {
+            return false;
+        };
+        let Some(timing) = self.time(all) else {
+            return false;
+        };
+        if self.pending[0]
+            .front()
+            .is_some_and(|unit| unit.at - edge > timing.target)
+        {
+            return self.leap();
+        }
+        let mut slot = self.slot(edge, timing, all);
+        if !all && !self.due(&slot, edge, timing) {
+            return false;
+        }
+        let sound = |unit: &Unit| middle(unit, timing.part) < slot.end;
+        let heard = self
+            .pending
+            .get(1)
+            .is_some_and(|lane| lane.front().is_some_and(sound));
+        if slot.count == 0 && slot.cut && (slot.end <= edge || !heard) {
+            self.window.end();
+            return true;
+        }
+        if slot.count == 0 && !heard {
+            if self.pending[0].is_empty() {
+                return false;
+            }
+            // A long picture has filled the span already: the next one stands in it, and so on until the
+            // playlist has caught up.
+            slot.count = 1;
+        }
+        self.make(edge, slot, timing);
+        true
+    }
+
+    /// The span of the next part.
+    fn slot(&self, edge: i64, timing: Timing, all: bool) -> Slot {
+        let lead = &self.pending[0];
+        let mut end = edge + timing.part;
+        let mut cut = false;
+        let mut count = 0;
+        for unit in lead {
+            if !self.belongs(unit.end(), unit.length, end, timing) {
+                break;
+            }
+            if self.ends_segment(unit, edge, count) {
+                end = grained(unit.at).min(end);
+                cut = true;
+                break;
+            }
+            count += 1;
+        }
+        if all && count == lead.len() {
+            end = end.min(grained(self.newest[0].0)).max(edge + GRAIN);
+        } else if !self.has_picture() && count > 0 {
+            // Sound is cut between two units.
+            end = grained(lead[count - 1].end()).max(edge + GRAIN);
+        }
+        Slot { end, cut, count }
+    }
+
+    /// Whether a unit of the leading track that ends at `end` belongs before `until`: a picture if its middle does
+    /// (of a long one only the beginning counts), a unit of sound if all of it does.
+    fn belongs(&self, end: i64, length: i64, until: i64, timing: Timing) -> bool {
+        if self.has_picture() {
+            end - length + length.min(timing.part) / 2 < until
+        } else {
+            end <= until + GRAIN
+        }
+    }
+
+    /// Whether a segment begins with `unit`, before which `count` samples wait.
+    fn ends_segment(&self, unit: &Unit, edge: i64, count: usize) -> bool {
+        let Some(open) = self.window.open() else {
+            return false;
+        };
+        let so_far = open.duration + unit.at - edge;
+        let something = count > 0 || !open.parts.is_empty();
+        unit.starts() && something && so_far >= nanos(Settings::MIN_SEGMENT) && self.has_picture()
+    }
+
+    /// Whether all that belongs into `slot` is there: of each track, what comes next lies beyond it.
+    fn due(&self, slot: &Slot, edge: i64, timing: Timing) -> bool {
+        let (end, length) = self.newest[0];
+        let next_fits = self.belongs(end + length, length, edge + timing.part, timing);
+        if self.pending[0].len() == slot.count && next_fits {
+            return false;
+        }
+        let too_late = end - slot.end > SOUND_WAIT;
+        let beyond = |&(end, length): &(i64, i64)| end + length.min(timing.part) / 2 >= slot.end;
+        too_late || self.newest.get(1).is_none_or(beyond)
+    }
+
+    fn make(&mut self, edge: i64, slot: Slot, timing: Timing) {
+        let Some(map) = self.map.clone() else {
+            return;
+        };
+        if self.window.open().is_none() {
+            self.open(&map, edge);
+        }
+        // Room for a tick for each picture, whatever the camera says.
+        let least = GRAIN * (3 + slot.count as i64 / 90);
+        let duration = (slot.end - edge).clamp(least, timing.part.max(least));
+        let lead: Vec<Unit> = self.pending[0].drain(..slot.count).collect();
+        let starts = lead.first().is_some_and(Unit::starts);
+        self.since_start = if starts { 0 } else { self.since_start + 1 };
+        let span = Span {
+            from: edge,
+            to: edge + duration,
+            part: timing.part,
+            since_start: self.since_start,
+        };
+        let mut data = BytesMut::new();
+        let independent = lead.iter().any(Unit::starts);
+        let pictures = if self.has_picture() { lead.len() } else { 0 };
+        self.write_lead(&map, &lead, span, &mut data);
+        for lane in 1..self.pending.len() {
+            let belongs = |unit: &&Unit| middle(unit, timing.part) < slot.end;
+            let count = self.pending[lane].iter().take_while(belongs).count();
+            let samples: Vec<_> = self.pending[lane]
+                .drain(..count)
+                .map(|unit| unit.sample)
+                .collect();
+            if !samples.is_empty() {
+                let track = map.layout.entries[lane].number();
+                mux::write(&mut data, &mut self.sequence, track, &samples);
+            }
+        }
+        self.window
+            .push(duration, independent, pictures, data.freeze());
+        self.edge = Some(edge + duration);
+        self.end_if_full(slot.cut, timing);
+    }
+
+    /// The leading track comes first in a part, even where it has nothing.
+    fn write_lead(&mut self, map: &Map, units: &[Unit], span: Span, data: &mut BytesMut) {
+        let entry = &map.layout.entries[0];
+        let (track, clock) = (entry.number(), entry.clock());
+        if units.is_empty() {
+            return mux::write_empty(data, &mut self.sequence, track, clock, span);
+        }
+        let samples = if self.has_picture() {
+            mux::on_the_clock(units, clock, span)
+        } else {
+            units.iter().map(|unit| unit.sample.clone()).collect()
+        };
+        mux::write(data, &mut self.sequence, track, &samples);
+    }
+
+    fn end_if_full(&mut self, cut: bool, timing: Timing) {
+        // Players (hls.js 1.7) begin when there is a whole segment: the first one has one part.
+        let first = self.window.listed().next().is_none();
+        let full = self.window.open().is_some_and(|open| {
+            open.duration + timing.part > timing.target + ROUNDING
+                || open.bytes > self.settings.bytes / 4
+        });
+        if cut || full || first {
+            self.window.end();
+        }
+    }
+
+    /// Begins the next segment at `edge`.
+    fn open(&mut self, map: &Arc<Map>, edge: i64) {
+        let date = self.calendar.date(edge);
+        let discontinuity = std::mem::take(&mut self.discontinuity);
+        self.window.begin(map, discontinuity, date);
+    }
+
+    /// The pictures have left the playlist's clock too far behind: it goes on where they are.
+    fn leap(&mut self) -> bool {
+        self.window.end();
+        self.discontinuity = true;
+        self.edge = self.pending[0].front().map(|unit| grained(unit.at));
+        self.floor = self.edge.unwrap_or(self.floor);
+        true
+    }
+
+    /// Keeps what waits within its bounds.
+    fn bound(&mut self) {
+        for lane in 1..self.pending.len() {
+            while self.pending[lane].len() > MAX_PENDING {
+                self.pending[lane].pop_front();
+                self.left_out += 1;
+            }
+        }
+        let waiting: usize = self.pending[0]
+            .iter()
+            .map(|unit| unit.sample.data.len())
+            .sum();
+        if self.pending[0].len() > MAX_PENDING || waiting > self.settings.bytes / 4 {
+            while !self.pending[0].is_empty() && self.cut_part(true) {}
+        }
+    }
+
+    fn has_picture(&self) -> bool {
+        self.map
+            .as_ref()
+            .is_some_and(|map| map.layout.has_picture())
+    }
+
+    /// The durations; with the first part they are fixed.
+    fn time(&mut self, all: bool) -> Option<Timing> {
+        if self.timing.is_none() {
+            let settings = &self.settings;
+            self.timing = if !self.has_picture() {
+                let unit = self.pending[0].front()?.length;
+                Some(Timing::sound(settings, unit))
+            } else if self.pending.len() > 1 {
+                Some(Timing::dense(settings))
+            } else {
+                let step = self.step().or_else(|| all.then_some(0));
+                step.map(|step| Timing::pictures(settings, step))
+            };
+        }
+        self.timing
+    }
+
+    /// How far pictures are apart, once enough of them are there to tell.
+    fn step(&self) -> Option<i64> {
+        let mut at = self.pending[0].iter().map(|unit| unit.due);
+        let (first, second) = (at.next()?, at.next()?);
+        let step = second - first;
+        if step <= nanos(self.settings.part) || step > DOUBTED_STEP {
+            return Some(step);
+        }
+        Some(step.min(at.next()? - second))
+    }
+}
+
+/// The middle of a sample, which decides to which part it belongs. Of a long one only its beginning counts.
+fn middle(unit: &Unit, part: i64) -> i64 {
+    unit.at + unit.length.min(part) / 2
+}
+
+#[cfg(test)]
+mod tests;

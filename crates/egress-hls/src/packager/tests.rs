@@ -1,0 +1,392 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::playlist::{self, Playlist};
+use crate::testing::{
+    Begins, Listed, ListedSegment, Scene, film, frame, packager, picture_format, sound_format,
+    tracks,
+};
+
+const STEADY: Scene = Scene {
+    step: 40_000,
+    jitter: 0,
+    gop: 50,
+    seconds: 20,
+    high: false,
+    begins: Begins::Smoothly,
+    ahead: 40,
+    stalls: None,
+};
+
+fn listed(packager: &Packager, which: Playlist) -> Option<Listed> {
+    let text = playlist::media(which, packager.window(), packager.timing()?, "x/")?;
+    Some(Listed::read(&text))
+}
+
+/// Plays `scenes`; checks every `every`th state of the playlists.
+fn play(scenes: &[Scene], sound: bool, settings: Settings, every: usize) -> Packager {
+    let mut packager = packager(settings);
+    let mut before: Option<Listed> = None;
+    let (mut parts, mut hint) = (0_usize, 0);
+    for (frame, tracks) in film(scenes, sound) {
+        if !packager.push(&frame, &tracks) {
+            continue;
+        }
+        parts += 1;
+        check_bounds(&packager);
+        // §4.4.5.3: what was hinted at has come.
+        assert!(hint == packager.window.next_part() || packager.window.part(hint).is_some());
+        hint = packager.window.next_part();
+        if parts.is_multiple_of(every)
+            && let Some(low) = listed(&packager, Playlist::Low)
+        {
+            low.check();
+            check_delta(&packager, &low);
+            check_times(&packager);
+            if let Some(before) = &before {
+                low.check_after(before);
+            }
+            if let Some(plain) = listed(&packager, Playlist::Plain) {
+                plain.check();
+            }
+            before = Some(low);
+        }
+    }
+    assert!(before.is_some(), "there was never a playlist");
+    packager
+}
+
+fn check_bounds(packager: &Packager) {
+    let settings = packager.settings;
+    assert!(
+        packager.window.bytes().0 <= settings.bytes,
+        "more bytes than allowed"
+    );
+    let waiting: usize = packager.pending.iter().map(VecDeque::len).sum();
+    assert!(waiting <= 2 * MAX_PENDING + 2, "{waiting} samples wait");
+}
+
+/// §6.2.5.1: what a delta update leaves out is beyond the skip boundary, and nothing else is changed.
+fn check_delta(packager: &Packager, full: &Listed) {
+    let delta = listed(packager, Playlist::LowDelta).expect("where there is a full one");
+    let skipped = delta.skipped as usize;
+    let same = |(a, b): (&ListedSegment, &ListedSegment)| {
+        (&a.uri, &a.parts, &a.map, &a.date) == (&b.uri, &b.parts, &b.map, &b.date)
+            && a.number == b.number
+    };
+    assert_eq!(delta.segments.len(), full.segments[skipped..].len());
+    assert!(
+        delta
+            .segments
+            .iter()
+            .zip(&full.segments[skipped..])
+            .all(same)
+    );
+    let rest: f64 = delta.segments.iter().map(ListedSegment::length).sum();
+    if skipped > 0 {
+        assert!(rest >= full.skip_until - 1e-6, "{rest} s are left");
+    }
+    let first = delta.segments.first().filter(|first| first.uri.is_some());
+    let more = first.is_some_and(|first| rest - first.duration >= full.skip_until + 1e-6);
+    assert!(!more, "one more segment could have been skipped");
+}
+
+/// The decode time of each part is what the playlist says of it, within 2 ms.
+fn check_times(packager: &Packager) {
+    let mut last: Option<(i64, i64)> = None;
+    for segment in packager.window.all() {
+        let map = &segment.map.layout;
+        let clock = map.entries[0].clock();
+        if segment.discontinuity {
+            last = None;
+        }
+        for part in &segment.parts {
+            let tfdt = part.data[moof_time()].try_into().expect("8 bytes");
+            let at = media::time::ticks_to_nanos(u64::from_be_bytes(tfdt) as i64, clock);
+            if let Some((before, duration)) = last {
+                let off = at - before - duration;
+                assert!(
+                    off.abs() <= 2 * SECOND / 1000,
+                    "part {} is off by {off} ns",
+                    part.number
+                );
+            }
+            last = Some((at, part.duration));
+        }
+    }
+}
+
+fn moof_time() -> std::ops::Range<usize> {
+    fmp4::moof::TFDT_AT..fmp4::moof::TFDT_AT + 8
+}
+
+fn segments(packager: &Packager) -> Vec<f64> {
+    let listed = listed(packager, Playlist::Plain).expect("a playlist");
+    listed
+        .segments
+        .iter()
+        .map(|segment| segment.duration)
+        .collect()
+}
+
+#[test]
+fn segments_end_at_keyframes_and_parts_have_one_length() {
+    let packager = play(&[STEADY], true, Settings::default(), 1);
+    assert!(
+        segments(&packager)[2..]
+            .iter()
+            .all(|length| (length - 2.0).abs() < 1e-9)
+    );
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let parts = low.segments.iter().flat_map(|segment| &segment.parts);
+    assert!(parts.clone().count() > 40);
+    assert!(parts.clone().all(|part| (part.duration - 0.2).abs() < 1e-9));
+    let newest = &low.segments[low.segments.len() - 2];
+    assert!(newest.parts[0].independent && !newest.parts[1].independent);
+}
+
+#[test]
+fn a_minute_without_a_keyframe_is_cut_in_time_and_players_begin_where_one_is() {
+    let scene = Scene {
+        gop: 1500,
+        seconds: 59,
+        ..STEADY
+    };
+    let packager = play(&[scene], true, Settings::default(), 3);
+    let lengths = segments(&packager);
+    assert!(
+        lengths.iter().sum::<f64>() > 50.0,
+        "the keyframe stays listed: {lengths:?}"
+    );
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let total: f64 = low.segments.iter().map(ListedSegment::length).sum();
+    assert!(
+        (low.start.unwrap() + total).abs() < 1e-6,
+        "{:?} of {total}",
+        low.start
+    );
+}
+
+#[test]
+fn a_picture_every_five_seconds_is_a_part() {
+    let scene = Scene {
+        step: 5_000_000,
+        gop: 1,
+        seconds: 200,
+        ..STEADY
+    };
+    let packager = play(&[scene], false, Settings::default(), 1);
+    let low = listed(&packager, Playlist::Low).unwrap();
+    assert!((low.part_target - 5.5).abs() < 1e-9 && (low.target - 6.0).abs() < 1e-9);
+}
+
+#[test]
+fn slow_pictures_with_sound_have_parts_of_sound_between_them() {
+    let scene = Scene {
+        step: 1_000_000,
+        gop: 4,
+        seconds: 60,
+        ahead: 1000,
+        ..STEADY
+    };
+    let packager = play(&[scene], true, Settings::default(), 1);
+    let low = listed(&packager, Playlist::Low).unwrap();
+    assert!((low.part_target - 0.2).abs() < 1e-9);
+}
+
+#[test]
+fn a_restart_is_a_discontinuity_and_numbers_go_on() {
+    let scenes = [
+        STEADY,
+        Scene {
+            begins: Begins::Restarted,
+            seconds: 5,
+            ..STEADY
+        },
+    ];
+    let packager = play(&scenes, true, Settings::default(), 1);
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let breaks: Vec<u64> = low
+        .segments
+        .iter()
+        .filter(|s| s.discontinuity)
+        .map(|s| s.number)
+        .collect();
+    assert_eq!(breaks.len(), 1);
+    assert_eq!(low.segments.last().unwrap().discontinuities, 1);
+    let maps: Vec<_> = low.segments.iter().map(|segment| &segment.map).collect();
+    assert!(
+        maps.windows(2).all(|pair| pair[0] == pair[1]),
+        "the same parameters, the same map"
+    );
+}
+
+#[test]
+fn new_parameters_are_a_new_map_behind_a_discontinuity() {
+    let scenes = [
+        STEADY,
+        Scene {
+            high: true,
+            seconds: 5,
+            ..STEADY
+        },
+    ];
+    let packager = play(&scenes, true, Settings::default(), 1);
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let change = low
+        .segments
+        .windows(2)
+        .find(|pair| pair[0].map != pair[1].map)
+        .unwrap();
+    assert!(change[1].discontinuity);
+}
+
+#[test]
+fn sound_alone_is_cut_between_its_units() {
+    let format = sound_format();
+    let all = tracks(&[&format]);
+    let mut packager = packager(Settings::default());
+    for n in 0..2000 {
+        packager.push(
+            &frame(0, &format, SECOND + n * 1024 * SECOND / 48_000, true, 30),
+            &all,
+        );
+    }
+    let low = listed(&packager, Playlist::Low).unwrap();
+    low.check();
+    check_times(&packager);
+    assert!(
+        (low.part_target - 0.214).abs() < 1e-9,
+        "{}",
+        low.part_target
+    );
+    assert!(
+        low.segments
+            .iter()
+            .flat_map(|segment| &segment.parts)
+            .all(|part| part.independent)
+    );
+}
+
+#[test]
+fn pictures_whose_time_stands_still_fill_no_memory() {
+    let format = picture_format(false);
+    let all = tracks(&[&format]);
+    let settings = Settings {
+        bytes: 1 << 20,
+        ..Settings::default()
+    };
+    let mut packager = packager(settings);
+    for n in 0..30_000 {
+        let mut frame = frame(0, &format, SECOND, n % 100 == 0, 1000);
+        frame.dts += n;
+        frame.pts += n;
+        packager.push(&frame, &all);
+        check_bounds(&packager);
+    }
+    assert!(
+        packager
+            .window
+            .all()
+            .map(|segment| segment.bytes)
+            .sum::<usize>()
+            < 3 << 20
+    );
+}
+
+#[test]
+fn a_segment_is_there_for_as_long_as_its_last_playlist_was() {
+    let mut packager = packager(Settings::default());
+    let scene = Scene {
+        seconds: 120,
+        ..STEADY
+    };
+    let mut clock = 0.0;
+    let mut removed: VecDeque<(f64, u64)> = VecDeque::new();
+    let mut first = None;
+    let mut checked = 0;
+    for (frame, tracks) in film(&[scene], false) {
+        if !packager.push(&frame, &tracks) {
+            continue;
+        }
+        clock += 0.2;
+        let now = packager.window.first();
+        let gone = first.replace(now).unwrap_or(now);
+        removed.extend((gone..now).map(|number| {
+            let segment = packager.window.segment(number).expect("just removed");
+            (
+                clock + 20.0 + segment.duration as f64 / SECOND as f64,
+                number,
+            )
+        }));
+        while removed.front().is_some_and(|(until, _)| clock >= *until) {
+            removed.pop_front();
+            checked += 1;
+        }
+        for (until, number) in &removed {
+            let there = packager.window.segment(*number).is_some();
+            assert!(there, "{number} is gone {} s too early", until - clock);
+        }
+    }
+    assert!(checked > 20);
+}
+
+fn scenes() -> impl Strategy<Value = Vec<Scene>> {
+    let begins = prop_oneof![
+        Just(Begins::Smoothly),
+        Just(Begins::Restarted),
+        (1_i64..20_000).prop_map(Begins::Lost),
+    ];
+    let step = prop_oneof![
+        Just(40_000_i64),
+        Just(33_367),
+        Just(83_333),
+        Just(200_000),
+        16_000_i64..200_000,
+        200_000_i64..6_000_000,
+    ];
+    let stalls = prop_oneof![3 => Just(None), 1 => (20_u32..200, 300_i64..9000).prop_map(Some)];
+    let scene = (
+        step,
+        0_i64..60,
+        1_u32..1500,
+        any::<bool>(),
+        begins,
+        -600_i64..900,
+        stalls,
+    )
+        .prop_map(|(step, jitter, gop, high, begins, ahead, stalls)| Scene {
+            step,
+            jitter,
+            gop,
+            seconds: 360,
+            high,
+            begins,
+            ahead,
+            stalls,
+        });
+    prop::collection::vec(scene, 10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 60, ..ProptestConfig::default() })]
+
+    /// Ten scenes of six minutes each.
+    #[test]
+    fn an_hour_of_whatever_a_camera_does_keeps_to_the_specification(
+        scenes in scenes(),
+        sound in any::<bool>(),
+        part in 200_u64..500,
+        segment in 1_u64..8,
+    ) {
+        let settings = Settings {
+            part: Duration::from_millis(part),
+            segment: Duration::from_secs(segment),
+            window: Duration::from_secs(segment * 8),
+            ..Settings::default()
+        };
+        play(&scenes, sound, settings, 17);
+    }
+}

@@ -1,0 +1,304 @@
+//! The text of playlists, after draft-pantos-hls-rfc8216bis. Pure: what is there in, text out.
+
+use std::fmt::Write as _;
+
+use crate::timing::Timing;
+use crate::window::{Segment, Window};
+
+const SECOND: i64 = 1_000_000_000;
+
+/// PART-HOLD-BACK and HOLD-BACK are at least three parts and three segments (§4.4.3.8).
+const HOLD_BACK: i64 = 3;
+
+/// CAN-SKIP-UNTIL in target durations (§4.4.3.8).
+const SKIP_UNTIL: i64 = 6;
+
+/// Parts are listed up to so many target durations from the end (§4.4.4.9).
+const PARTS_WITHIN: i64 = 3;
+
+/// For how long a player may wait for a keyframe, in nanoseconds, before one further from live is better.
+const MAX_BLIND: i64 = 2 * SECOND;
+
+/// What the peak bit rate may be above what has been seen of it, in percent: players read it once.
+const PEAK_MARGIN: u64 = 20;
+
+/// The first playlist lists so much, in nanoseconds. With less, players begin with a stall that they never
+/// make up for (hls.js 1.7), or not at all (Shaka 5.2).
+const FIRST: i64 = SECOND;
+
+/// Which playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Playlist {
+    /// LL-HLS.
+    Low,
+    /// LL-HLS, without the segments that the player has already (`_HLS_skip=YES`).
+    LowDelta,
+    /// Whole segments only.
+    Plain,
+}
+
+/// The media playlist, in which `prefix` comes before the names of files. None where there is too little to list
+/// for a player to begin: all want a whole segment.
+pub(crate) fn media(
+    which: Playlist,
+    window: &Window,
+    timing: Timing,
+    prefix: &str,
+) -> Option<String> {
+    let low = which != Playlist::Plain;
+    let segments: Vec<&Segment> = if low {
+        window.all().collect()
+    } else {
+        window.listed().collect()
+    };
+    window.listed().next()?;
+    let listed: i64 = segments.iter().map(|segment| segment.duration).sum();
+    if listed < FIRST {
+        return None;
+    }
+    let mut text = String::with_capacity(128 * segments.len() + 4096);
+    head(&mut text, &segments, window, timing, low).ok()?;
+    let skipped = match which {
+        Playlist::LowDelta => skippable(&segments, timing),
+        Playlist::Low | Playlist::Plain => 0,
+    };
+    if skipped > 0 {
+        writeln!(text, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}").ok()?;
+    }
+    let mut left: i64 = segments[skipped..]
+        .iter()
+        .map(|segment| segment.duration)
+        .sum();
+    let mut map = None;
+    for segment in &segments[skipped..] {
+        let with_parts = low && left <= PARTS_WITHIN * timing.target;
+        let new_map = map.replace(segment.map.number) != Some(segment.map.number);
+        one(&mut text, segment, prefix, with_parts, new_map).ok()?;
+        left -= segment.duration;
+    }
+    if low {
+        let next = window.next_part();
+        writeln!(
+            text,
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{prefix}part-{next}.m4s\""
+        )
+        .ok()?;
+    }
+    Some(text)
+}
+
+fn head(
+    text: &mut String,
+    segments: &[&Segment],
+    window: &Window,
+    timing: Timing,
+    low: bool,
+) -> std::fmt::Result {
+    text.push_str("#EXTM3U\n");
+    writeln!(text, "#EXT-X-VERSION:{}", if low { 9 } else { 7 })?;
+    writeln!(text, "#EXT-X-TARGETDURATION:{}", timing.target / SECOND)?;
+    if low {
+        writeln!(
+            text,
+            "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={}.0,HOLD-BACK={}.0,PART-HOLD-BACK={}",
+            SKIP_UNTIL * timing.target / SECOND,
+            HOLD_BACK * timing.target / SECOND,
+            Millis(HOLD_BACK * timing.part)
+        )?;
+        writeln!(text, "#EXT-X-PART-INF:PART-TARGET={}", Millis(timing.part))?;
+    }
+    writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{}", window.first())?;
+    let discontinuities = window.discontinuity_sequence();
+    if discontinuities > 0 || segments.iter().any(|segment| segment.discontinuity) {
+        writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
+    }
+    let hold_back = HOLD_BACK * if low { timing.part } else { timing.target };
+    if let Some(back) = start(segments, hold_back) {
+        writeln!(text, "#EXT-X-START:TIME-OFFSET=-{}", Millis(back))?;
+    }
+    Ok(())
+}
+
+/// One segment; the last one may be in the making.
+fn one(
+    text: &mut String,
+    segment: &Segment,
+    prefix: &str,
+    with_parts: bool,
+    new_map: bool,
+) -> std::fmt::Result {
+    if segment.discontinuity {
+        text.push_str("#EXT-X-DISCONTINUITY\n");
+    }
+    if new_map {
+        writeln!(
+            text,
+            "#EXT-X-MAP:URI=\"{prefix}init-{}.mp4\"",
+            segment.map.number
+        )?;
+    }
+    writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}", Date(segment.date))?;
+    for part in segment.parts.iter().filter(|_| with_parts) {
+        let independent = if part.independent {
+            ",INDEPENDENT=YES"
+        } else {
+            ""
+        };
+        let (duration, number) = (Seconds(part.duration), part.number);
+        writeln!(
+            text,
+            "#EXT-X-PART:DURATION={duration},URI=\"{prefix}part-{number}.m4s\"{independent}"
+        )?;
+    }
+    if segment.data.is_some() {
+        let (duration, number) = (Seconds(segment.duration), segment.number);
+        writeln!(text, "#EXTINF:{duration},\n{prefix}segment-{number}.m4s")?;
+    }
+    Ok(())
+}
+
+/// How many segments lie further from the end than the skip boundary (§6.2.5.1).
+fn skippable(segments: &[&Segment], timing: Timing) -> usize {
+    let mut left: i64 = segments.iter().map(|segment| segment.duration).sum();
+    let boundary = SKIP_UNTIL * timing.target;
+    let old = |segment: &&&Segment| {
+        left -= segment.duration;
+        left >= boundary
+    };
+    segments.iter().take_while(old).count()
+}
+
+/// How far before the end, in nanoseconds, players shall begin that would see nothing for long where they begin by
+/// themselves: at the last keyframe before that. None where their first segment has one in time, or
+/// where the next one is near, as far as one can tell.
+fn start(segments: &[&Segment], hold_back: i64) -> Option<i64> {
+    let mut from_end: i64 = segments.iter().map(|segment| segment.duration).sum();
+    // Before two keyframes are known, the second one is thought to be near, until it is not.
+    let (mut newest, mut period) = (None, MAX_BLIND);
+    for segment in segments {
+        let ends = from_end - segment.duration;
+        let mut here = false;
+        for part in &segment.parts {
+            if part.independent {
+                if let Some(before) = newest.replace(from_end) {
+                    period = before - from_end;
+                }
+                if from_end < hold_back {
+                    return None;
+                }
+                here = true;
+            }
+            from_end -= part.duration;
+        }
+        if ends < hold_back {
+            let near = newest.is_some_and(|newest| {
+                let next = newest - period;
+                (hold_back - MAX_BLIND..=hold_back).contains(&next)
+            });
+            return newest.filter(|_| !here && !near);
+        }
+    }
+    None
+}
+
+/// The multivariant playlist, whose one variant is at `uri`.
+pub(crate) fn multivariant(window: &Window, timing: Timing, uri: &str) -> Option<String> {
+    window
+        .listed()
+        .next()
+        .filter(|_| window.duration() >= FIRST)?;
+    let newest = window.all().next_back()?;
+    let layout = &newest.map.layout;
+    let of_layout: Vec<&Segment> = window
+        .all()
+        .filter(|segment| segment.map.number == newest.map.number)
+        .collect();
+    let duration: i64 = of_layout.iter().map(|segment| segment.duration).sum();
+    let bytes: usize = of_layout.iter().map(|segment| segment.bytes).sum();
+    let pictures: usize = of_layout.iter().map(|segment| segment.pictures).sum();
+    let average = rate(bytes, duration);
+    // A peak counts over half a target duration at least (§4.4.6.2).
+    let peak = of_layout
+        .iter()
+        .filter(|segment| segment.duration * 2 >= timing.target)
+        .map(|segment| rate(segment.bytes, segment.duration))
+        .fold(average, u64::max);
+    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
+    write!(
+        text,
+        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={average},CODECS=\"{}\"",
+        peak + peak * PEAK_MARGIN / 100,
+        layout.codecs
+    )
+    .ok()?;
+    if let Some((width, height)) = layout.resolution() {
+        let rate = pictures as f64 * SECOND as f64 / duration.max(1) as f64;
+        write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={rate:.3}").ok()?;
+    }
+    writeln!(text, "\n{uri}").ok()?;
+    Some(text)
+}
+
+/// Bits a second.
+fn rate(bytes: usize, duration: i64) -> u64 {
+    let nanos = u64::try_from(duration.max(1)).unwrap_or(1);
+    let bits = bytes as u128 * 8 * SECOND as u128 / u128::from(nanos);
+    u64::try_from(bits).unwrap_or(u64::MAX).max(1)
+}
+
+/// Nanoseconds as seconds with five places.
+struct Seconds(i64);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let steps = self.0 / 10_000;
+        write!(f, "{}.{:05}", steps / 100_000, steps % 100_000)
+    }
+}
+
+/// Nanoseconds as seconds with three places.
+struct Millis(i64);
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.0 / 1_000_000;
+        write!(f, "{}.{:03}", millis / 1000, millis % 1000)
+    }
+}
+
+/// Nanoseconds since the Unix epoch as ISO 8601, in UTC, with milliseconds.
+struct Date(i64);
+
+impl std::fmt::Display for Date {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.0.div_euclid(1_000_000);
+        let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+        let (year, month, day) = civil(days);
+        let (seconds, millis) = (of_day / 1000, of_day % 1000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+        )
+    }
+}
+
+/// Year, month and day of the proleptic Gregorian calendar, from days since 1970-01-01. Counted in eras of
+/// 400 years whose years begin in March, so that the leap day is a year's last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let since = days + 719_468;
+    let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (era * 400 + year + next, month, day)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Durations that hold for as long as a packager runs. Pure.
+
+use std::time::Duration;
+
+use crate::Settings;
+
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+/// Durations are whole milliseconds, as dates are, in nanoseconds: players take one for the other.
+pub(crate) const GRAIN: i64 = SECOND / 1000;
+
+/// The longest that a part is, in nanoseconds, however few pictures there are.
+const LONGEST_PART: i64 = 30 * SECOND;
+
+/// Durations that hold for as long as the packager runs, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// EXT-X-PART-INF:PART-TARGET.
+    pub(crate) part: i64,
+    /// EXT-X-TARGETDURATION, whole seconds.
+    pub(crate) target: i64,
+}
+
+impl Timing {
+    /// For what has sound beside its pictures, or many of them.
+    pub(crate) fn dense(settings: &Settings) -> Self {
+        Self::new(settings, nanos(settings.part))
+    }
+
+    /// For nothing but pictures that are `step` nanoseconds apart: a part is long enough for one.
+    pub(crate) fn pictures(settings: &Settings, step: i64) -> Self {
+        let wanted = nanos(settings.part);
+        let part = if step > wanted {
+            step + step / 10
+        } else {
+            wanted
+        };
+        Self::new(settings, part)
+    }
+
+    /// For nothing but sound in units of `unit` nanoseconds: a part holds as many as fit, exactly.
+    pub(crate) fn sound(settings: &Settings, unit: i64) -> Self {
+        let unit = unit.max(GRAIN);
+        let units = (nanos(settings.part) + unit - 1) / unit;
+        Self::new(settings, units * unit)
+    }
+
+    fn new(settings: &Settings, part: i64) -> Self {
+        let part = up(part.min(LONGEST_PART), GRAIN);
+        Self {
+            part,
+            target: up(nanos(settings.segment).max(part), SECOND),
+        }
+    }
+}
+
+/// `value` rounded up to a multiple of `step`.
+fn up(value: i64, step: i64) -> i64 {
+    (value + step - 1).div_euclid(step) * step
+}
+
+/// `value` rounded to the nearest multiple of [`GRAIN`].
+pub(crate) fn grained(value: i64) -> i64 {
+    (value + GRAIN / 2).div_euclid(GRAIN) * GRAIN
+}
+
+pub(crate) fn nanos(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,104 @@
+//! Requests that wait for something that is yet to come: all on one watch, so many and no more.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hub::Channel;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::Refusal;
+use crate::snapshot::Snapshot;
+use crate::stage::Snapshots;
+
+/// How long a request waits before the first part: a camera is dialled meanwhile.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request waits for what comes next, in target durations (draft-pantos-hls-rfc8216bis §6.2.5.2).
+const BLOCK_FOR: i64 = 3;
+
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    max: usize,
+    now: AtomicUsize,
+    /// How many were sent away since there were `max` already.
+    refused: AtomicU64,
+    stop: CancellationToken,
+}
+
+/// Somebody waits while this is held.
+struct Place<'a>(&'a Waiting);
+
+impl Waiting {
+    pub(crate) fn new(max: usize, stop: CancellationToken) -> Self {
+        Self {
+            max,
+            now: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            stop,
+        }
+    }
+
+    /// What `look` finds, as soon as it finds anything.
+    pub(crate) async fn wait<T>(
+        &self,
+        snapshots: &mut Snapshots,
+        channel: &Channel,
+        mut look: impl FnMut(&Snapshot) -> Option<Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let now = snapshots.borrow_and_update().clone();
+        if let Some(found) = now.as_deref().and_then(&mut look) {
+            return found;
+        }
+        let _place = self.enter()?;
+        let limit = now.map_or(FIRST_WAIT, |snapshot| {
+            let nanos = u64::try_from(BLOCK_FOR * snapshot.timing.target).unwrap_or(0);
+            Duration::from_nanos(nanos)
+        });
+        let found = async {
+            while snapshots.changed().await.is_ok() {
+                let now = snapshots.borrow_and_update().clone();
+                if let Some(found) = now.as_deref().and_then(&mut look) {
+                    return found;
+                }
+            }
+            Err(Refusal::Late("the stream has ended".to_owned()))
+        };
+        tokio::select! {
+            found = timeout(limit, found) => found.unwrap_or_else(|_| Err(late(channel))),
+            () = self.stop.cancelled() => Err(Refusal::Late("the server shuts down".to_owned())),
+        }
+    }
+
+    fn enter(&self) -> Result<Place<'_>, Refusal> {
+        let before = self.now.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self);
+        if before < self.max {
+            return Ok(place);
+        }
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if refused.is_power_of_two() {
+            tracing::warn!(
+                max = self.max,
+                refused,
+                "too many requests wait; some are sent away"
+            );
+        }
+        Err(Refusal::Full)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why nothing came, as far as the camera's state tells.
+fn late(channel: &Channel) -> Refusal {
+    let state = channel.state().borrow().clone();
+    Refusal::Late(match state.fault() {
+        Some(fault) => format!("the camera is offline: {}", fault.message),
+        None => "the camera sent nothing in time".to_owned(),
+    })
+}
