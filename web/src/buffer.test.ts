@@ -218,3 +218,16 @@ test("after that jump, playback that comes too close to live again only slows do
   expect(advice.seekTo).toBeNull();
   expect(advice.rate).toBeLessThan(1);
 });
+
+test("sound of a low sample rate is kept further from live", () => {
+  const targets = [48_000, 16_000, 8_000].map((sampleRate) => {
+    const buffer = new LiveBuffer();
+    buffer.sound(sampleRate);
+    arrive(buffer, 0, 10);
+    for (let t = 0; t < 10; t += 0.02) buffer.arrived(2, false, t, t);
+    return buffer.target();
+  });
+  const [high = 0, middle = 0, low = 0] = targets;
+  expect(middle - high).toBeCloseTo(1024 / 16_000 - 1024 / 48_000);
+  expect(low - high).toBeCloseTo(1024 / 8_000 - 1024 / 48_000);
+});

@@ -10,7 +10,12 @@ import { Arrivals } from "./arrivals.ts";
  * waits in the audio device's buffer, and Chromium counts the position behind it.
  */
 const MARGIN = 0.06;
-const MARGIN_WITH_SOUND = 0.12;
+const MARGIN_WITH_SOUND = 0.1;
+/**
+ * Chromium brings sound to the device's rate in blocks of 512 samples, of which one is played while the next is
+ * filled: of a telephone's 8000 a second, that is 128 ms.
+ */
+const RESAMPLED_AT_ONCE = 2 * 512;
 /** The distance behind live that is aimed at stays within these. */
 const TARGET_MIN = 0.1;
 const TARGET_MAX = 3;
@@ -111,6 +116,8 @@ export class LiveBuffer {
   #position = -1;
   #movedAt = 0;
   #distance = 0;
+  /** How much sound is resampled at once. */
+  #block = 0;
   /** The distance has grown, and playback has not fallen back to it yet. */
   #fallsBack = false;
   #stallPenalty = 0;
@@ -125,6 +132,11 @@ export class LiveBuffer {
     this.#starting = true;
     this.#jumpedAt = Number.NEGATIVE_INFINITY;
     this.#correction = 1;
+  }
+
+  /** There is sound, of so many samples a second. */
+  sound(sampleRate: number): void {
+    this.#block = RESAMPLED_AT_ONCE / sampleRate;
   }
 
   /** A sample arrived. `lead` as for {@link Arrivals.add}. */
@@ -161,7 +173,7 @@ export class LiveBuffer {
 
   /** How far behind live playback should be. */
   target(): number {
-    const margin = this.#arrivals.tracks > 1 ? MARGIN_WITH_SOUND : MARGIN;
+    const margin = this.#arrivals.tracks > 1 ? MARGIN_WITH_SOUND + this.#block : MARGIN;
     return (
       clamp(this.#arrivals.spread() + margin, TARGET_MIN, TARGET_MAX) + this.#stallPenalty + this.#distance
     );

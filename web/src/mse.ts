@@ -174,6 +174,8 @@ class Mse implements Transport {
     const inits = trackInits(bytes, new Map(announced.map((track) => [track.kind, track.codec])));
     if (!this.#media?.accepts(inits)) this.#attach();
     this.#media?.init(inits);
+    for (const { kind, timescale } of this.#media?.tracks.values() ?? [])
+      if (kind === "audio") this.#live.sound(timescale);
     this.#tracks = announced;
     this.#flow.hasVideo = announced.some((track) => track.kind === "video");
     this.#sound.begin(announced.map((track) => track.kind));
