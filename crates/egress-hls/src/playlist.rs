@@ -13,7 +13,8 @@ const HOLD_BACK: i64 = 3;
 /// CAN-SKIP-UNTIL in target durations (§4.4.3.8).
 const SKIP_UNTIL: i64 = 6;
 
-/// Parts are listed up to so many target durations from the end (§4.4.4.9).
+/// Parts are listed up to so many target durations from the end (§4.4.4.9), and of as many segments, the one in the making
+/// among them: players want those nearest to live, and hls-parser takes segments for target durations.
 const PARTS_WITHIN: i64 = 3;
 
 /// For how long a player may wait for a keyframe, in nanoseconds, before one further from live is better.
@@ -70,8 +71,10 @@ pub(crate) fn media(
         .map(|segment| segment.duration)
         .sum();
     let mut map = None;
-    for segment in &segments[skipped..] {
-        let with_parts = low && left <= PARTS_WITHIN * timing.target;
+    let with_open = window.listed().count() + 1;
+    for (place, segment) in segments.iter().enumerate().skip(skipped) {
+        let recent = (with_open - place) as i64 <= PARTS_WITHIN;
+        let with_parts = low && recent && left <= PARTS_WITHIN * timing.target;
         let new_map = map.replace(segment.map.number) != Some(segment.map.number);
         one(&mut text, segment, prefix, with_parts, new_map).ok()?;
         left -= segment.duration;

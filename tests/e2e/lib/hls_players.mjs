@@ -58,7 +58,7 @@ function play(lib, src) {
   }[lib];
   Promise.resolve(start())
     .then(() => video.play())
-    .catch((reason) => error(`start: ${reason?.stack ?? reason} ${reason?.code ?? ""}`));
+    .catch((reason) => error(`fatal start: ${reason?.message ?? reason} ${reason?.code ?? ""}`));
 }
 
 /** Serves the pages; a process needs one. */

@@ -141,7 +141,7 @@ fn segments_end_at_keyframes_and_parts_have_one_length() {
     );
     let low = listed(&packager, Playlist::Low).unwrap();
     let parts = low.segments.iter().flat_map(|segment| &segment.parts);
-    assert!(parts.clone().count() > 40);
+    assert!(parts.clone().count() >= 10);
     assert!(parts.clone().all(|part| (part.duration - 0.2).abs() < 1e-9));
     let newest = &low.segments[low.segments.len() - 2];
     assert!(newest.parts[0].independent && !newest.parts[1].independent);

@@ -1,0 +1,172 @@
+/** LL-HLS and HLS (docs/hls.md): players, parsers and crowds that nobody here wrote for it. */
+import assert from "node:assert/strict";
+import { Agent, get } from "node:http";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import * as HLS from "hls-parser";
+
+import { launch } from "./lib/browsers.mjs";
+import { gstCamera } from "./lib/cameras.mjs";
+import { Pages, PLAYERS } from "./lib/hls_players.mjs";
+import { Lunette } from "./lib/lunette.mjs";
+import { run, TESTS } from "./lib/processes.mjs";
+import { assertPlays } from "./lib/pictures.mjs";
+import { span, until } from "./lib/wait.mjs";
+
+/** Requests that wait at once; a tenth of what one process has to hold, since the client is slower. */
+const CROWD = 1000;
+
+HLS.setOptions({ strictMode: true });
+
+/** Follows a channel's LL-HLS playlist by blocking reloads, and parses each one strictly. */
+class Follower {
+  playlists = [];
+  hints = [];
+
+  constructor(lunette, stream) {
+    this.url = `${lunette.http}/stream/${stream}/channel/0/hlsll/live/media.m3u8`;
+  }
+
+  async next(skip = false) {
+    const last = this.playlists.at(-1)?.segments.at(-1);
+    let query = "";
+    if (last) {
+      const open = !last.uri;
+      const parts = last.parts.filter((part) => !part.hint).length;
+      query = `?_HLS_msn=${open ? last.mediaSequenceNumber : last.mediaSequenceNumber + 1}&_HLS_part=${open ? parts : 0}${skip ? "&_HLS_skip=YES" : ""}`;
+    }
+    const response = await fetch(this.url + query);
+    if (response.status === 503) return null;
+    const text = await response.text();
+    assert.equal(response.status, 200, `${query}: ${text}`);
+    const playlist = HLS.parse(text);
+    this.hints.push(/PRELOAD-HINT.*URI="([^"]+)"/.exec(text)[1]);
+    this.playlists.push(playlist);
+    return playlist;
+  }
+
+  /** Until `done` says so of all that was seen. */
+  async follow(done, timeoutMs = 60_000) {
+    const end = Date.now() + timeoutMs;
+    while (!done(this.playlists)) {
+      assert.ok(Date.now() < end, `in vain: ${JSON.stringify(this.playlists.at(-1)?.segments.at(-1))}`);
+      await this.next();
+    }
+  }
+}
+
+describe("HLS", { concurrency: false }, () => {
+  let camera, lunette, browser, pages;
+
+  before(async () => {
+    camera = await gstCamera({
+      files: { main: "main.mp4+tone.alaw", flip: "main.mp4+tone.m4a,other_size.mp4+tone.m4a", bframes: "high_bframes.mp4+tone.m4a", long: "hd_long_gop.mp4+tone.m4a" },
+    });
+    const mounts = ["main", "flip", "bframes", "long"];
+    lunette = await Lunette.start({ streams: Object.fromEntries(mounts.map((mount) => [mount, camera.url(mount)])), defaults: { linger: "1s" } });
+    pages = await Pages.start();
+    browser = await launch("chromium");
+  });
+  after(async () => {
+    await browser?.close();
+    pages?.stop();
+    await lunette?.stop();
+    await camera?.kill();
+  });
+
+  const playlist = (stream, kind = "hlsll") => `${lunette.http}/stream/${stream}/${kind}/live/index.m3u8`;
+
+  /** Until the channel has been packaged for a few segments. */
+  const warm = async (stream) => {
+    const follower = new Follower(lunette, stream);
+    await follower.follow((seen) => (seen.at(-1)?.segments.length ?? 0) >= 4);
+  };
+
+  for (const lib of PLAYERS) {
+    test(`${lib} plays picture and sound`, { timeout: 60_000 }, async () => {
+      await warm("main");
+      const player = await pages.play(browser, lib, playlist("main"));
+      const begun = await player.pictures(60);
+      const { pictures, ...report } = await player.pictures(150, begun.pictures.length);
+      assertPlays(pictures);
+      assert.ok(report.audioBytes > 0, "sound is decoded");
+      assert.deepEqual(report.errors.filter((error) => error.includes("fatal")), []);
+      await player.close();
+    });
+  }
+
+  test("hls.js plays B-frames and a long way between keyframes", { timeout: 90_000 }, async () => {
+    for (const stream of ["bframes", "long"]) {
+      await warm(stream);
+      const player = await pages.play(browser, "hlsjs", playlist(stream));
+      const begun = await player.pictures(60);
+      const report = await player.pictures(120, begun.pictures.length);
+      assert.deepEqual(report.errors.filter((error) => error.includes("fatal")), []);
+      if (stream === "bframes") assertPlays(report.pictures);
+      await player.close();
+    }
+  });
+
+  test("ffmpeg and GStreamer read both kinds", { timeout: 120_000 }, async () => {
+    for (const kind of ["hls", "hlsll"]) {
+      await run("ffmpeg", ["-v", "error", "-xerror", "-t", "5", "-i", playlist("main", kind), "-f", "null", "-"]);
+      await run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), playlist("main", kind), 100]);
+    }
+  });
+
+  test("a change of parameters is a new map behind a discontinuity, and players go on", { timeout: 120_000 }, async () => {
+    const follower = new Follower(lunette, "flip");
+    await follower.next();
+    const player = await pages.play(browser, "hlsjs", playlist("flip"));
+    await follower.follow((seen) => new Set(seen.flatMap((one) => one.segments.flatMap((segment) => segment.map?.uri ?? []))).size >= 2);
+    const changed = follower.playlists.at(-1).segments.filter((segment) => segment.discontinuity);
+    assert.ok(changed.length > 0);
+    const widths = async () => new Set((await player.report()).pictures.map((picture) => picture.width));
+    await until("both sizes were shown", async () => (await widths()).size >= 2, 40_000);
+    await player.close();
+  });
+
+  test("a camera that restarts is a discontinuity, numbers go on, and players too", { timeout: 120_000 }, async () => {
+    const follower = new Follower(lunette, "main");
+    await follower.follow((seen) => seen.length >= 20);
+    const player = await pages.play(browser, "hlsjs", playlist("main"));
+    await player.pictures(50);
+    await camera.kill();
+    await span(3000);
+    await camera.up();
+    await follower.follow((seen) => seen.at(-1)?.segments.some((segment) => segment.discontinuity));
+    const back = (await player.report()).pictures.length;
+    await player.pictures(75, back, 40_000);
+    await player.close();
+    const numbers = follower.playlists.map((one) => one.segments.at(-1).mediaSequenceNumber);
+    assert.ok(numbers.every((number, i) => i === 0 || number >= numbers[i - 1]), "numbers never go back");
+    const targets = new Set(follower.playlists.map((one) => `${one.targetDuration} ${one.partTargetDuration} ${JSON.stringify(one.lowLatencyCompatibility)}`));
+    assert.equal(targets.size, 1, "what must not change has not");
+    for (const [i, hint] of follower.hints.slice(0, -1).entries()) {
+      const later = follower.playlists[i + 1];
+      const parts = later.segments.flatMap((segment) => segment.parts.map((part) => part.uri));
+      assert.ok(parts.includes(hint), `${hint} was promised`);
+    }
+  });
+
+  test(`${CROWD} requests that wait are answered with the next part`, { timeout: 60_000 }, async () => {
+    const follower = new Follower(lunette, "main");
+    const last = (await follower.next()).segments.at(-1);
+    // Beyond the next parts, so that all of them are there before it comes.
+    const url = `${follower.url}?_HLS_msn=${last.mediaSequenceNumber + 2}`;
+    const agent = new Agent({ maxSockets: CROWD });
+    const answered = [];
+    const ask = () =>
+      new Promise((resolve, reject) => {
+        get(url, { agent }, (response) => {
+          answered.push({ at: performance.now(), status: response.statusCode });
+          response.resume().on("end", resolve);
+        }).on("error", reject);
+      });
+    await Promise.all(Array.from({ length: CROWD }, ask));
+    assert.deepEqual([...new Set(answered.map(({ status }) => status))], [200]);
+    const took = Math.max(...answered.map(({ at }) => at)) - Math.min(...answered.map(({ at }) => at));
+    console.log(`    ${CROWD} answers in ${took.toFixed(0)} ms`);
+    agent.destroy();
+  });
+});
