@@ -246,6 +246,10 @@ const server = createServer((request, response) => {
     response
       .writeHead(200, { "content-type": "application/json" })
       .end(JSON.stringify({ streams: streams() }));
+  } else if (/^\/stream\/demo(\/channel\/0)?\/state$/.test(url.pathname)) {
+    response
+      .writeHead(200, { "content-type": "application/json", "access-control-allow-origin": "*" })
+      .end(JSON.stringify(faults.offline ? OFFLINE : { type: "state", state: "live" }));
   } else {
     serveFile(url.pathname === "/" ? "/index.html" : url.pathname, response);
   }

@@ -231,3 +231,14 @@ test("sound of a low sample rate is kept further from live", () => {
   expect(middle - high).toBeCloseTo(1024 / 16_000 - 1024 / 48_000);
   expect(low - high).toBeCloseTo(1024 / 8_000 - 1024 / 48_000);
 });
+
+test("media that comes in parts is followed at the distance that the server wants, or further if need be", () => {
+  const buffer = new LiveBuffer();
+  buffer.inParts(0.2, 0.6);
+  for (let t = 0.2; t < 10; t += 0.2) buffer.arrived(0, true, t, t);
+  expect(buffer.target()).toBeCloseTo(0.6);
+  for (let t = 10; t < 20; t += 0.2)
+    buffer.arrived(0, true, t, t + (Math.round(t / 0.2) % 4 === 0 ? 0.8 : 0));
+  expect(buffer.target()).toBeGreaterThan(1);
+  expect(buffer.target()).toBeLessThan(1.2);
+});

@@ -118,6 +118,8 @@ export class LiveBuffer {
   #distance = 0;
   /** How much sound is resampled at once. */
   #block = 0;
+  #part = 0;
+  #holdBack = 0;
   /** The distance has grown, and playback has not fallen back to it yet. */
   #fallsBack = false;
   #stallPenalty = 0;
@@ -161,6 +163,12 @@ export class LiveBuffer {
     return this.#distance;
   }
 
+  /** Media comes in parts of this length, and players shall be at least `holdBack` behind (PART-HOLD-BACK). */
+  inParts(length: number, holdBack: number): void {
+    this.#part = length;
+    this.#holdBack = holdBack;
+  }
+
   /** A seek took this long until the next picture. */
   sought(cost: number): void {
     this.#seekCost = cost;
@@ -174,9 +182,8 @@ export class LiveBuffer {
   /** How far behind live playback should be. */
   target(): number {
     const margin = this.#arrivals.tracks > 1 ? MARGIN_WITH_SOUND + this.#block : MARGIN;
-    return (
-      clamp(this.#arrivals.spread() + margin, TARGET_MIN, TARGET_MAX) + this.#stallPenalty + this.#distance
-    );
+    const needed = clamp(this.#arrivals.spread() + this.#part + margin, TARGET_MIN, TARGET_MAX);
+    return Math.max(needed, this.#holdBack) + this.#stallPenalty + this.#distance;
   }
 
   /** How far behind live a position is, or `null` before the first sample. */

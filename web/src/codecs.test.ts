@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isAudio, playableCodecs } from "./codecs.ts";
+import { codecName, isAudio, playableCodecs } from "./codecs.ts";
 
 test("only what the browser takes is offered, sound as sound", () => {
   const asked: string[] = [];
@@ -16,4 +16,13 @@ test("only what the browser takes is offered, sound as sound", () => {
 test("sound is told from pictures by its codec", () => {
   expect(["mp4a.40.2", "opus", "flac", "fLaC"].every(isAudio)).toBe(true);
   expect(["avc1.640033", "hvc1.1.6.L153.B0", "av01.0.04M.08"].some(isAudio)).toBe(false);
+});
+
+test("people are told codecs by their names", () => {
+  expect(["avc1.64001f", "hvc1.1.6.L93.B0", "fLaC", "vp09.00"].map(codecName)).toEqual([
+    "H.264",
+    "H.265",
+    "FLAC",
+    "vp09.00",
+  ]);
 });

@@ -37,3 +37,19 @@ export function playableCodecs(source: TypeProbe): string[] {
 export function isAudio(codec: string): boolean {
   return /^(mp4a|opus|flac|ac-3|ec-3)/i.test(codec);
 }
+
+const NAMES: Readonly<Record<string, string>> = {
+  avc1: "H.264",
+  avc3: "H.264",
+  hvc1: "H.265",
+  hev1: "H.265",
+  av01: "AV1",
+  mp4a: "AAC",
+  opus: "Opus",
+  flac: "FLAC",
+};
+
+/** The name for people of an RFC 6381 codec string. */
+export function codecName(codec: string): string {
+  return NAMES[codec.split(".", 1)[0]?.toLowerCase() ?? ""] ?? codec;
+}

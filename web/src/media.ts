@@ -9,6 +9,7 @@
 import type { Range } from "./buffer.ts";
 import { type InitTrack, parseFragment, type Sample, splitInit } from "./fmp4.ts";
 import { Lane, type MediaFault } from "./lane.ts";
+import { bufferedRanges } from "./picture.ts";
 import { Trimmer } from "./trim.ts";
 
 export type { MediaFault };
@@ -103,11 +104,7 @@ export class Media {
   /** What can be played. */
   ranges(): Range[] {
     if (this.#closed || this.#lanes.size === 0) return [];
-    const { buffered } = this.#video;
-    return Array.from({ length: buffered.length }, (_, i) => ({
-      start: buffered.start(i),
-      end: buffered.end(i),
-    }));
+    return bufferedRanges(this.#video);
   }
 
   /** Whether these can follow what was played so far: codecs can change, how many tracks there are can't. */

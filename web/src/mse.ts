@@ -3,14 +3,14 @@
  * {@link LiveBuffer}. One attempt: whatever goes wrong ends it, and {@link Session} decides what follows.
  */
 
-import { LiveBuffer } from "./buffer.ts";
 import { isAudio, playableCodecs } from "./codecs.ts";
+import { explainClosed } from "./condition.ts";
+import { Follower } from "./follower.ts";
 import { emptiesDecoder, FrameCheck } from "./framecheck.ts";
 import { Media, type MediaFault, mediaSourceClass, trackInits } from "./media.ts";
-import { decodedFrames, onPicture } from "./picture.ts";
+import { decodedFrames } from "./picture.ts";
 import { closeFailure, hello, type LeftOut, parseMessage, SUBPROTOCOL, type TrackInfo } from "./protocol.ts";
 import { Rate } from "./rate.ts";
-import { explainRefusal } from "./refusal.ts";
 import { SoundCheck } from "./soundcheck.ts";
 import type {
   Failure,
@@ -24,8 +24,8 @@ import { under } from "./transport.ts";
 
 /** How long a ManagedMediaSource may want nothing before the connection is given up, in ms. */
 const UNWANTED_MS = 3_000;
-/** Playback that ran dry for less than this, in ms, should have kept a greater distance from live. */
-const SHORT_WAIT_MS = 800;
+/** A WebSocket that doesn't open within this, in ms, won't: some proxies just drop the request. */
+const OPEN_TIMEOUT_MS = 2_500;
 
 /** The table entry. */
 export const mse: TransportKind = {
@@ -37,7 +37,7 @@ export const mse: TransportKind = {
 class Mse implements Transport {
   readonly #context: TransportContext;
   readonly #listeners = new AbortController();
-  readonly #live = new LiveBuffer();
+  readonly #follower: Follower;
   readonly #rate = new Rate();
   readonly #sound = new SoundCheck();
   readonly #frames = new FrameCheck();
@@ -46,20 +46,23 @@ class Mse implements Transport {
   #socket: WebSocket | null = null;
   #open = false;
   #media: Media | null = null;
-  #stopPictures: (() => void) | null = null;
   #announced: TrackInfo[] = [];
   #awaitsInit = false;
   #tracks: TrackInfo[] = [];
-  #pictured = false;
-  #soughtAt: number | null = null;
-  #waitingSince: number | null = null;
+  #startedAt = 0;
+  #explaining = false;
   #unwantedAt: number | null = null;
   #flow: Flow = { heardAt: null, mediaAt: null, samples: 0, sampleIntervalMs: 0, hasVideo: true };
   #over = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#live.keepAway(context.memory.distance);
+    this.#follower = new Follower(context.video, {
+      ranges: () => this.#media?.ranges() ?? [],
+      appending: () => this.#media?.appending ?? false,
+      pictured: () => context.sink.picture(),
+    });
+    this.#follower.live.keepAway(context.memory.distance);
   }
 
   start(): void {
@@ -72,20 +75,17 @@ class Mse implements Transport {
     socket.addEventListener("message", (event) => this.#received(event.data), options);
     socket.addEventListener("close", (event) => this.#closed(event), options);
     this.#socket = socket;
+    this.#startedAt = performance.now();
 
-    const video = this.#context.video;
-    video.addEventListener("seeked", () => this.#advise(), options);
-    video.addEventListener("waiting", () => this.#waiting(), options);
-    video.addEventListener("playing", () => this.#playing(), options);
     // Opening a MediaSource takes the browser a moment: it does so while the socket connects. A video that
     // shows a picture keeps it until there is something to replace it with.
-    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) this.#attach();
+    if (this.#context.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) this.#attach();
   }
 
   stop(): void {
     this.#over = true;
     this.#listeners.abort();
-    this.#stopPictures?.();
+    this.#follower.stop();
     this.#media?.close();
     this.#media = null;
     this.#closeSocket();
@@ -94,7 +94,8 @@ class Mse implements Transport {
   tick(now: number): void {
     if (this.#over) return;
     if (this.#unwantedAt !== null && now - this.#unwantedAt > UNWANTED_MS) this.#closeSocket();
-    this.#advise();
+    if (!this.#open && now - this.#startedAt > OPEN_TIMEOUT_MS) this.#explain();
+    this.#follower.advise();
     this.#media?.trim();
     if (this.#sound.missing(now)) this.#soundMissing();
     else this.#checkFrames(now);
@@ -108,15 +109,9 @@ class Mse implements Transport {
 
   stats(): TransportStats {
     const now = performance.now();
-    const at = this.#context.video.currentTime;
-    const lag = this.#pictured ? this.#live.lag(at, now / 1000) : null;
-    const range = this.#media?.ranges().find((r) => at >= r.start && at <= r.end);
     const shown = this.#tracks.find((track) => track.kind === "video") ?? this.#tracks[0];
     return {
-      latencyMs: lag === null ? null : Math.max(0, Math.round(lag * 1000)),
-      targetMs: Math.round(this.#live.target() * 1000),
-      bufferedMs: range ? Math.round((range.end - at) * 1000) : 0,
-      stalls: this.#live.stalls,
+      ...this.#follower.stats(now),
       bitrate: this.#rate.bitsPerSecond(now),
       codec: shown?.name ?? null,
       resolution: shown?.width && shown.height ? `${shown.width}x${shown.height}` : null,
@@ -126,7 +121,14 @@ class Mse implements Transport {
   #closed(event: CloseEvent): void {
     if (!this.#socket) return;
     if (this.#open) this.#fail(closeFailure(event.code, event.reason));
-    else explainRefusal(under(this.#context.url, "mse")).then((failure) => this.#fail(failure));
+    else this.#explain();
+  }
+
+  /** It didn't open: whose fault is it? */
+  #explain(): void {
+    if (this.#explaining) return;
+    this.#explaining = true;
+    explainClosed(this.#context.url).then((failure) => this.#open || this.#fail(failure));
   }
 
   #opened(): void {
@@ -175,7 +177,7 @@ class Mse implements Transport {
     if (!this.#media?.accepts(inits)) this.#attach();
     this.#media?.init(inits);
     for (const { kind, timescale } of this.#media?.tracks.values() ?? [])
-      if (kind === "audio") this.#live.sound(timescale);
+      if (kind === "audio") this.#follower.live.sound(timescale);
     this.#tracks = announced;
     this.#flow.hasVideo = announced.some((track) => track.kind === "video");
     this.#sound.begin(announced.map((track) => track.kind));
@@ -188,7 +190,7 @@ class Mse implements Transport {
     for (const sample of media.fragment(bytes)) {
       const kind = media.tracks.get(sample.trackId)?.kind;
       const lead = kind === "video" || !this.#flow.hasVideo;
-      this.#live.arrived(sample.trackId, lead, sample.start, now / 1000);
+      this.#follower.live.arrived(sample.trackId, lead, sample.start, now / 1000);
       if (kind === "video" || kind === "audio") this.#sound.sample(kind, sample.start, now);
       if (kind === "video" && sample.compositionOffset > 0) this.#noteReordering();
       if (!lead || this.#unwantedAt !== null) continue;
@@ -201,67 +203,19 @@ class Mse implements Transport {
     const { memory } = this.#context;
     const unprepared = !this.#reordered && memory.distance === 0;
     this.#reordered = true;
-    if (unprepared && emptiesDecoder(navigator.userAgent)) memory.distance = this.#live.keepAway();
+    if (unprepared && emptiesDecoder(navigator.userAgent)) memory.distance = this.#follower.live.keepAway();
   }
 
   /** Gives the `<video>` a new MediaSource; what was played before can't be continued in it. */
   #attach(): void {
-    this.#stopPictures?.();
     this.#media?.close();
-    this.#pictured = false;
-    this.#live.reset();
     this.#media = new Media(this.#context.video, {
-      changed: () => this.#advise(),
+      changed: () => this.#follower.advise(),
       failed: (reason, message) => this.#mediaFailed(reason, message),
       wanted: (wanted) => this.#wanted(wanted),
     });
-    this.#stopPictures = onPicture(this.#context.video, () => this.#shown());
+    this.#follower.begin();
     this.#context.play();
-  }
-
-  #shown(): void {
-    const now = performance.now() / 1000;
-    if (this.#soughtAt !== null && !this.#context.video.seeking) {
-      this.#live.sought(now - this.#soughtAt);
-      this.#soughtAt = null;
-    }
-    const first = !this.#pictured;
-    this.#pictured = true;
-    if (!first) return;
-    this.#context.sink.picture();
-    this.#advise();
-  }
-
-  #advise(): void {
-    const { video } = this.#context;
-    if (!this.#media || this.#over) return;
-    const now = performance.now() / 1000;
-    const { seekTo, rate } = this.#live.advise({
-      now,
-      currentTime: video.currentTime,
-      ranges: this.#media.ranges(),
-      seeking: video.seeking,
-      pictured: this.#pictured,
-      appending: this.#media.appending,
-    });
-    if (video.playbackRate !== rate) video.playbackRate = rate;
-    if (seekTo === null) return;
-    this.#soughtAt = now;
-    this.#waitingSince = null;
-    video.currentTime = seekTo;
-  }
-
-  #waiting(): void {
-    this.#waitingSince = this.#pictured && !this.#context.video.seeking ? performance.now() : null;
-    this.#advise();
-  }
-
-  /** A short wait was this player's fault, for staying too close to live; a long one was an outage. */
-  #playing(): void {
-    const now = performance.now();
-    if (this.#waitingSince !== null && now - this.#waitingSince < SHORT_WAIT_MS)
-      this.#live.stalled(now / 1000);
-    this.#waitingSince = null;
   }
 
   #wanted(wanted: boolean): void {
@@ -284,11 +238,12 @@ class Mse implements Transport {
 
   #checkFrames(now: number): void {
     const { video, memory } = this.#context;
-    const steady = this.#pictured && !video.seeking && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
+    const steady =
+      this.#follower.pictured && !video.seeking && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA;
     const frames = decodedFrames(video);
     const { samples } = this.#flow;
     const tooFew = this.#frames.tooFew({ now, samples, frames, reordered: this.#reordered, steady });
-    if (tooFew) memory.distance = this.#live.keepAway();
+    if (tooFew) memory.distance = this.#follower.live.keepAway();
   }
 
   #soundMissing(): void {

@@ -1,4 +1,6 @@
-/** Counting the pictures that a `<video>` shows. */
+/** Looking at a `<video>`: which pictures it shows, and what it could. */
+
+import type { Range } from "./buffer.ts";
 
 /** How far the decoder got: any change is progress. */
 export function decodedFrames(video: HTMLVideoElement): number {
@@ -31,4 +33,12 @@ export function onPicture(video: HTMLVideoElement, shown: () => void): () => voi
     stop.abort();
     video.cancelVideoFrameCallback(handle);
   };
+}
+
+/** What can be played. */
+export function bufferedRanges({ buffered }: HTMLMediaElement): Range[] {
+  return Array.from({ length: buffered.length }, (_, i) => ({
+    start: buffered.start(i),
+    end: buffered.end(i),
+  }));
 }

@@ -3,6 +3,7 @@
  * leaves the stream to a {@link Session}. docs/player.md is its reference.
  */
 
+import { hls } from "./hls.ts";
 import { mse } from "./mse.ts";
 import { Overlay } from "./overlay.ts";
 import { decodedFrames, droppedFrames } from "./picture.ts";
@@ -15,7 +16,7 @@ import { Visibility } from "./visibility.ts";
 export type { PlayerState, PlayerStats, StateDetail };
 
 /** All there are, in the order of preference. Another transport is a file, and a line here. */
-const TRANSPORTS: readonly TransportKind[] = [mse];
+const TRANSPORTS: readonly TransportKind[] = [mse, hls];
 
 const IDLE: StateDetail = { state: "idle", reason: null, message: null };
 
@@ -215,6 +216,7 @@ export class LunettePlayer extends HTMLElement {
   /** Lets go of the picture too: it belongs to another stream. */
   #release(): void {
     this.video.removeAttribute("src");
+    this.video.replaceChildren(); // hls.js may have put a <source> there
     this.video.load();
   }
 
@@ -258,7 +260,8 @@ export class LunettePlayer extends HTMLElement {
   #pausedByBrowser(): void {
     const { state } = this;
     if (state === "paused" || state === "idle" || !this.#visibility.visible) return;
-    if (document.visibilityState !== "visible" || !this.isConnected || !this.video.paused) return;
+    if (document.visibilityState !== "visible" || !this.isConnected) return;
+    if (!this.video.paused || this.video.error) return; // what can't be played pauses too
     if (performance.now() - this.#returnedAt < RETURN_MS) this.#playVideo();
     else this.#stop("user");
   }

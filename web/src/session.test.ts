@@ -151,6 +151,33 @@ test("what one transport can't play is left to the next, and tried from the star
   expect(session.stats().mode).toBe("webrtc");
 });
 
+test("a WebSocket that a proxy blocks is left for HLS after the second try, which is not interrupted later", () => {
+  const { session, made, states, current, live } = make(["mse", "hls"]);
+  const blocked: Failure = { reason: "websocket-blocked", message: "proxy", retry: "blocked" };
+  session.start();
+  current().sink.failed(blocked);
+  vi.advanceTimersByTime(0);
+  expect(session.stats().mode).toBe("mse");
+  current().sink.failed(blocked);
+  expect(session.stats().mode).toBe("hls");
+  current().sink.picture();
+  live(600_000);
+  expect(made).toHaveLength(3);
+  expect(states).toEqual(["connecting", "connecting (websocket-blocked)", "live"]);
+  current().sink.failed(BROKEN);
+  vi.advanceTimersByTime(0);
+  expect(session.stats().mode).toBe("mse");
+});
+
+test("while a mode that failed is left out, the page that comes back goes on with the other", () => {
+  const { session, current } = make(["mse", "hls"]);
+  session.start();
+  current().sink.failed({ reason: "unplayable", message: "H.265", retry: "other-mode" });
+  session.stop();
+  session.start();
+  expect(session.stats().mode).toBe("hls");
+});
+
 test("a browser without any transport is told so", () => {
   const { session, states } = make([]);
   session.start();

@@ -3,9 +3,10 @@
  */
 
 import { Backoff } from "./backoff.ts";
+import { Modes } from "./modes.ts";
 import { decodedFrames, droppedFrames } from "./picture.ts";
 import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
-import type { Camera, Failure, Memory, Transport, TransportKind } from "./transport.ts";
+import type { Camera, Failure, Memory, Mode, Transport, TransportKind } from "./transport.ts";
 import { type Verdict, Watchdog } from "./watchdog.ts";
 
 /** How often things are looked at, in ms. */
@@ -38,10 +39,11 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #backoff = new Backoff();
   readonly #watchdog = new Watchdog();
-  readonly #memory: Memory = { unusable: new Set(), distance: 0 };
+  readonly #memory: Memory = { unusable: new Set(), distance: 0, nativeHls: false };
   readonly #url: URL;
-  /** Those not tried yet; the first is in use. */
-  #transports: TransportKind[];
+  readonly #modes: Modes;
+  /** The mode of the last attempt. */
+  #mode: Mode | null = null;
   #transport: Transport | null = null;
   #ticking: ReturnType<typeof setInterval> | null = null;
   #retrying: ReturnType<typeof setTimeout> | null = null;
@@ -57,7 +59,7 @@ export class Session {
   constructor(url: URL, options: SessionOptions) {
     this.#url = url;
     this.#options = options;
-    this.#transports = this.#supported();
+    this.#modes = new Modes(options.transports.filter((kind) => kind.supported()).map((kind) => kind.mode));
   }
 
   get detail(): StateDetail {
@@ -84,6 +86,7 @@ export class Session {
 
   /** If it waits before another attempt, that is made now: the network is said to be back. */
   retryNow(): void {
+    this.#modes.forget();
     if (this.#retrying !== null && this.#ticking !== null) this.#attempt();
   }
 
@@ -92,7 +95,7 @@ export class Session {
     const stats = this.#transport?.stats();
     const decoded = video.videoWidth > 0 ? `${video.videoWidth}x${video.videoHeight}` : null;
     return {
-      mode: this.#transport ? (this.#transports[0]?.mode ?? null) : null,
+      mode: this.#transport ? this.#mode : null,
       latencyMs: stats?.latencyMs ?? null,
       targetMs: stats?.targetMs ?? null,
       bufferedMs: stats?.bufferedMs ?? 0,
@@ -108,7 +111,8 @@ export class Session {
 
   #attempt(): void {
     this.#endAttempt();
-    const kind = this.#transports[0];
+    this.#mode = this.#modes.current(performance.now());
+    const kind = this.#options.transports.find(({ mode }) => mode === this.#mode);
     if (!kind) {
       this.#show("failed", "unsupported", "This browser can't play live video");
       return;
@@ -132,10 +136,6 @@ export class Session {
     this.#update();
   }
 
-  #supported(): TransportKind[] {
-    return this.#options.transports.filter((kind) => kind.supported());
-  }
-
   #endAttempt(): void {
     if (this.#retrying !== null) clearTimeout(this.#retrying);
     this.#retrying = null;
@@ -148,14 +148,12 @@ export class Session {
   #failed(failure: Failure): void {
     this.#endAttempt();
     this.#failure = failure;
-    if (failure.retry === "other-mode" && this.#transports.length > 1) {
-      this.#transports.shift();
+    if (this.#mode !== null && this.#modes.failed(this.#mode, failure.retry, performance.now())) {
       this.#attempt();
       return;
     }
     const delay = this.#backoff.failed(Math.random());
-    const wait = failure.retry === "backoff" ? delay : SLOW_RETRY_MS;
-    if (failure.retry !== "backoff") this.#transports = this.#supported();
+    const wait = isHopeless(failure) ? SLOW_RETRY_MS : delay;
     this.#retrying = setTimeout(() => this.#attempt(), wait);
     this.#update();
   }
@@ -202,7 +200,7 @@ export class Session {
 
   #update(): void {
     const failure = this.#failure;
-    if (this.#retrying !== null && failure && failure.retry !== "backoff") {
+    if (this.#retrying !== null && failure && isHopeless(failure)) {
       this.#show("failed", failure.reason, failure.message);
     } else if (this.#camera.state === "offline" && this.#transport) {
       this.#show("offline", this.#camera.reason, this.#camera.message);
@@ -222,4 +220,9 @@ export class Session {
     this.#detail = { state, reason, message };
     this.#options.changed(this.#detail);
   }
+}
+
+/** Nothing suggests that it will get better soon. */
+function isHopeless({ retry }: Failure): boolean {
+  return retry === "slowly" || retry === "other-mode";
 }

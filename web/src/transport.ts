@@ -14,9 +14,10 @@ export interface Failure {
   message: string;
   /**
    * `backoff`: try again, the first time at once. `slowly`: nothing suggests that it will get better soon.
-   * `other-mode`: this transport can't play this stream here; another one may.
+   * `other-mode`: this transport can't play this stream here; another one may. `blocked`: the server is there, but
+   * this transport doesn't get to it; if that isn't chance, another one may.
    */
-  retry: "backoff" | "slowly" | "other-mode";
+  retry: "backoff" | "slowly" | "other-mode" | "blocked";
 }
 
 /** What the server says about the camera. */
@@ -38,8 +39,8 @@ export interface Sink {
 export interface TransportStats {
   /** How far behind the newest received media the picture is, in ms. */
   latencyMs: number | null;
-  /** How far behind it should be, on this network, in ms. */
-  targetMs: number;
+  /** How far behind it should be, on this network, in ms; `null` where that is the browser's business. */
+  targetMs: number | null;
   /** Media buffered ahead of the picture, in ms. */
   bufferedMs: number;
   /** How often playback ran dry. */
@@ -84,6 +85,8 @@ export interface Memory {
   readonly unusable: Set<string>;
   /** How much further from live than usual this browser needs to be, in seconds. */
   distance: number;
+  /** The browser's own HLS takes the codecs of this stream, and its MediaSource doesn't. */
+  nativeHls: boolean;
 }
 
 /** What a transport is given. */

@@ -117,7 +117,8 @@ impl From<&Track> for TrackInfo {
     }
 }
 
-fn fresh(body: impl IntoResponse) -> Response {
+/// A response that no cache keeps.
+pub(super) fn fresh(body: impl IntoResponse) -> Response {
     let mut response = body.into_response();
     response
         .headers_mut()

@@ -4,6 +4,7 @@ mod api;
 mod assets;
 mod listener;
 mod problem;
+mod state;
 
 use axum::http::HeaderValue;
 use axum::http::header::{
@@ -21,12 +22,13 @@ pub(crate) use listener::{Listener, raise_open_files};
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'";
 
-/// All routes over `registry`: the API, the pages of `assets`, and the routers of the egresses in `media`.
+/// All routes over `registry`: the API, the states of Channels, the pages of `assets`, and the routers of the egresses in `media`.
 pub(crate) fn router(registry: Registry, assets: Assets, media: Router) -> Router {
     let own = Router::new()
         .route("/healthz", get(api::healthz))
         .route("/api/v1/streams", get(api::streams))
-        .with_state(registry)
+        .with_state(registry.clone())
+        .merge(state::router(registry))
         .merge(assets::router(assets));
     own.merge(media)
         .method_not_allowed_fallback(problem::wrong_method)

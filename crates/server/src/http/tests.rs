@@ -80,6 +80,22 @@ async fn the_list_of_streams_holds_what_the_page_shows_and_no_more() {
 }
 
 #[tokio::test]
+async fn any_page_may_ask_how_a_camera_is() {
+    for path in ["/stream/front/state", "/stream/front/channel/0/state"] {
+        let (status, headers, body) = get(path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[CACHE_CONTROL], "no-store");
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert_eq!(body, r#"{"type":"state","state":"idle"}"#);
+    }
+    for path in ["/stream/back/state", "/stream/front/channel/7/state"] {
+        let (status, headers, _) = get(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(headers["access-control-allow-origin"], "*");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_problem_document() {
     let (status, headers, body) = get("/api/v1/nothing").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
