@@ -114,7 +114,8 @@ for (const name of ["chromium", "firefox"]) {
       t.diagnostic(`${name}: first picture ${took} ms after the camera's return`);
       assert.ok(took < 4000, `${took} ms`);
       assert.equal(report.navigation, first.navigation, "the page was not reloaded");
-      assertPlays(report.pictures.slice(FPS));
+      // It may be catching up, at a rate of 1.25.
+      assertPlays(report.pictures.slice(FPS), { pace: 0.4 });
       await player.state("live");
       await player.remove();
     });
@@ -128,7 +129,7 @@ for (const name of ["chromium", "firefox"]) {
       assert.ok(lost.now - died < 6_000, `${lost.now - died} ms`);
       refusing.dead = false;
       const report = await player.pictures(5 * FPS, lost.pictures.length, 20_000);
-      assertPlays(report.pictures.slice(2 * FPS));
+      assertPlays(report.pictures.slice(2 * FPS), { pace: 0.4 });
       assert.equal((await player.state("live")).stats.mode, "hls");
       await player.remove();
     });
