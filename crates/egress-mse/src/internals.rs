@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::message::Heard;
 use crate::session::Session;
-use crate::stage::Stages;
+use crate::stage::{PROTOCOL, Stages};
 use crate::viewer::{Feed, Viewer};
 use crate::ws::Decoder;
 
@@ -39,10 +39,11 @@ impl Gallery {
     where
         S: AsyncRead + AsyncWrite + Unpin + fmt::Debug + Send + 'static,
     {
-        let watching = channel.watch("mse");
+        let watching = channel.watch(PROTOCOL);
         let feed = Feed {
             stage: self.0.join(channel),
             state: channel.state(),
+            joined: watching.joined(),
             stop: CancellationToken::new(),
         };
         let viewer = Viewer::new(io, Session::legacy(), feed);

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hub::Round;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
@@ -56,7 +57,7 @@ impl Message {
 }
 
 /// The messages that are due, bounded by what one event gives rise to: a batch of media, or a few words.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     messages: Vec<Message>,
     /// How many of the messages went out.
@@ -67,9 +68,25 @@ pub(crate) struct Outbox {
     deadline: Option<Instant>,
     /// Messages and bytes that went out.
     pub(crate) sent: (u64, u64),
+    joined: std::time::Instant,
+    /// Media has gone out.
+    begun: bool,
 }
 
 impl Outbox {
+    /// Of a viewer who joined at `joined`.
+    pub(crate) fn new(joined: std::time::Instant) -> Self {
+        Self {
+            messages: Vec::new(),
+            done: 0,
+            written: 0,
+            deadline: None,
+            sent: (0, 0),
+            joined,
+            begun: false,
+        }
+    }
+
     pub(crate) fn whole(&mut self, message: Bytes) {
         self.messages.push(Message::Whole(message));
     }
@@ -87,11 +104,13 @@ impl Outbox {
         self.deadline
     }
 
-    /// Writes what is due. Pending where the connection does not take all of it now; a later call goes on.
+    /// Writes what is due, and counts it in `round`. Pending where the connection does not take all of it now; a later
+    /// call goes on.
     pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         io: &mut W,
+        round: &mut Round<'_>,
     ) -> Poll<Result<(), WriteError>> {
         if self.messages.is_empty() {
             return Poll::Ready(Ok(()));
@@ -103,7 +122,7 @@ impl Outbox {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
                 }
-                Poll::Ready(Ok(written)) => self.advance(written),
+                Poll::Ready(Ok(written)) => self.advance(written, round),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => return self.blocked(),
             }
@@ -147,14 +166,21 @@ impl Outbox {
         count
     }
 
-    fn advance(&mut self, written: usize) {
+    fn advance(&mut self, written: usize, round: &mut Round<'_>) {
         self.sent.1 += written as u64;
+        round.bytes(written as u64);
         self.written += written;
         while let Some(message) = self.messages.get(self.done)
             && self.written >= message.len()
         {
             self.written -= message.len();
             self.sent.0 += 1;
+            if let Message::Shared(muxed) | Message::Rebased(_, muxed) = message {
+                round.frame(muxed.arrival, self.joined);
+                if !std::mem::replace(&mut self.begun, true) {
+                    round.first_frame(self.joined);
+                }
+            }
             self.done += 1;
             self.deadline = None;
         }
@@ -170,6 +196,7 @@ mod tests {
 
     use super::*;
     use crate::layout::Layout;
+    use crate::testing::delivery;
 
     /// Takes a few bytes of the slices it is given at each call.
     struct Sip {
@@ -216,6 +243,7 @@ mod tests {
             dts: 0,
             duration: 0,
             clock: 90_000,
+            arrival: std::time::Instant::now(),
         })
     }
 
@@ -225,7 +253,8 @@ mod tests {
             messages in prop::collection::vec((1_usize..40, 0_usize..90), 1..100),
             sizes in prop::collection::vec(1_usize..300, 1..20),
         ) {
-            let mut outbox = Outbox::default();
+            let delivery = delivery();
+            let mut outbox = Outbox::new(std::time::Instant::now());
             let mut expected = Vec::new();
             for (n, &(head, data)) in messages.iter().enumerate() {
                 let muxed = muxed(head, data, n as u8);
@@ -235,9 +264,11 @@ mod tests {
             }
             let mut sip = Sip { taken: Vec::new(), sizes: sizes.into_iter().cycle() };
             let mut cx = Context::from_waker(Waker::noop());
-            let flushed = outbox.poll_flush(&mut cx, &mut sip);
+            let flushed = outbox.poll_flush(&mut cx, &mut sip, &mut delivery.round());
             prop_assert!(matches!(flushed, Poll::Ready(Ok(()))));
             prop_assert_eq!(outbox.sent, (messages.len() as u64, expected.len() as u64));
+            let counted = delivery.read();
+            prop_assert_eq!((counted.frames, counted.bytes), outbox.sent);
             prop_assert_eq!(sip.taken, expected);
         }
     }

@@ -68,6 +68,7 @@ mod tests {
             dts,
             duration,
             clock,
+            arrival: std::time::Instant::now(),
         }
     }
 

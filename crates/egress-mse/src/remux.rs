@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fmp4::{Carrier, Fragment, Fragmenter, Sequence, moof};
@@ -36,6 +37,8 @@ pub(crate) struct Muxed {
     pub(crate) dts: u64,
     pub(crate) duration: u32,
     pub(crate) clock: u32,
+    /// When the frame that it was made of had reached us.
+    pub(crate) arrival: Instant,
 }
 
 impl Muxed {
@@ -104,7 +107,7 @@ impl Remuxer {
         }
         fragments
             .into_iter()
-            .map(|(clock, fragment)| slot(&layout, clock, fragment))
+            .map(|(clock, fragment)| slot(&layout, clock, fragment, frame.arrival))
             .collect()
     }
 
@@ -289,7 +292,12 @@ fn same(a: &Arc<Format>, b: &Arc<Format>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
 
-fn slot(layout: &Arc<Layout>, clock: u32, fragment: Fragment) -> Slot<Arc<Muxed>> {
+fn slot(
+    layout: &Arc<Layout>,
+    clock: u32,
+    fragment: Fragment,
+    arrival: Instant,
+) -> Slot<Arc<Muxed>> {
     let length = fragment.head.len() + fragment.data.len();
     let mut head = BytesMut::with_capacity(MAX_HEADER + fragment.head.len());
     put_header(&mut head, Opcode::Binary, length);
@@ -305,6 +313,7 @@ fn slot(layout: &Arc<Layout>, clock: u32, fragment: Fragment) -> Slot<Arc<Muxed>
         dts: fragment.dts,
         duration: fragment.duration,
         clock,
+        arrival,
     };
     Slot {
         start: fragment.keyframe && !muxed.goes_with_a_picture(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::session::Session;
-use crate::stage::Stages;
+use crate::stage::{PROTOCOL, Stages};
 use crate::viewer::{Feed, Viewer};
 use crate::ws::{Handshake, Refusal};
 
@@ -104,10 +104,11 @@ fn answer(
         (Session::legacy(), None)
     };
     let (response, upgrade) = handshake.answer(protocol);
-    let viewer = channel.watch("mse");
+    let viewer = channel.watch(PROTOCOL);
     let feed = Feed {
         stage: mse.stages.join(&channel),
         state: channel.state(),
+        joined: viewer.joined(),
         stop: mse.stop.clone(),
     };
     let span = tracing::info_span!(

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use hub::ring::{Event, Reader};
+use hub::{Delivery, Round};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
@@ -63,7 +64,7 @@ pub(crate) enum Told {
 /// One viewer, as its shard sees it.
 pub(crate) trait Seat: fmt::Debug + Send + Sync {
     /// Writes what the ring has, if this viewer keeps up. Never waits.
-    fn serve(&self);
+    fn serve(&self, round: &mut Round<'_>);
 
     /// Ends the viewer, whose service met a defect.
     fn give_up(&self);
@@ -76,6 +77,7 @@ pub(crate) struct Shared<S>(Mutex<Desk<S>>);
 #[derive(Debug)]
 pub(crate) struct Desk<S> {
     io: S,
+    delivery: Arc<Delivery>,
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
     /// The viewer's place, once media may flow.
@@ -90,11 +92,12 @@ pub(crate) struct Desk<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    pub(crate) fn new(io: S, session: Session) -> Self {
+    pub(crate) fn new(io: S, session: Session, outbox: Outbox, delivery: Arc<Delivery>) -> Self {
         Self(Mutex::new(Desk {
             io,
+            delivery,
             session,
-            outbox: Outbox::default(),
+            outbox,
             media: None,
             batch: Vec::new(),
             idle: false,
@@ -125,7 +128,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         if let Some(halt) = desk.halt.take() {
             return Poll::Ready(Err(halt));
         }
-        match desk.pump(cx) {
+        let delivery = Arc::clone(&desk.delivery);
+        match desk.pump(cx, &mut delivery.round()) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(halt)) => return Poll::Ready(Err(halt)),
             Poll::Pending => return desk.tell_blocked(),
@@ -152,9 +156,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Desk<S> {
     /// Writes all that is due and all that the ring has. Pending where the connection is blocked.
-    fn pump(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt>> {
+    fn pump(&mut self, cx: &mut Context<'_>, round: &mut Round<'_>) -> Poll<Result<(), Halt>> {
         loop {
-            ready!(self.poll_flush(cx))?;
+            ready!(self.outbox.poll_flush(cx, &mut self.io, round))?;
             let Some(event) = self.media.as_mut().and_then(Reader::try_next) else {
                 return Poll::Ready(Ok(()));
             };
@@ -190,7 +194,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Desk<S> {
 
     /// Writes what is due.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
-        self.outbox.poll_flush(cx, &mut self.io)
+        let mut round = self.delivery.round();
+        self.outbox.poll_flush(cx, &mut self.io, &mut round)
     }
 
     /// Ends the writing side.
@@ -224,13 +229,13 @@ impl<S> Seat for Shared<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + fmt::Debug + Send,
 {
-    fn serve(&self) {
+    fn serve(&self, round: &mut Round<'_>) {
         let mut desk = self.desk();
         if !desk.idle {
             return;
         }
         // Nobody is to be woken: the task polls the connection itself as soon as it is handed over.
-        match desk.pump(&mut Context::from_waker(Waker::noop())) {
+        match desk.pump(&mut Context::from_waker(Waker::noop()), round) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(halt)) => desk.hand_over(Some(halt)),
             Poll::Pending => {

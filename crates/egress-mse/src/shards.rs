@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use hub::Delivery;
 use hub::ring::Ring;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, unconstrained, yield_now};
@@ -26,7 +27,8 @@ type Seats = Arc<Mutex<Vec<Weak<dyn Seat>>>>;
 #[derive(Debug)]
 pub(crate) struct Shards {
     ring: Ring<Arc<Muxed>>,
-    shards: Mutex<Vec<Shard>>,
+    delivery: Arc<Delivery>,
+    open: Mutex<Vec<Shard>>,
 }
 
 #[derive(Debug)]
@@ -36,16 +38,18 @@ struct Shard {
 }
 
 impl Shards {
-    pub(crate) fn new(ring: Ring<Arc<Muxed>>) -> Self {
+    /// What they write is counted in `delivery`.
+    pub(crate) fn new(ring: Ring<Arc<Muxed>>, delivery: Arc<Delivery>) -> Self {
         Self {
             ring,
-            shards: Mutex::default(),
+            delivery,
+            open: Mutex::default(),
         }
     }
 
     /// Serves `seat` from now on, for as long as it is there. Needs a tokio runtime.
     pub(crate) fn seat(&self, seat: Weak<dyn Seat>) {
-        let mut shards = locked(&self.shards);
+        let mut shards = locked(&self.open);
         let sizes = shards.iter().map(|shard| locked(&shard.seats).len());
         let emptiest = sizes.enumerate().min_by_key(|(_, size)| *size);
         let cores = Handle::current().metrics().num_workers();
@@ -53,15 +57,19 @@ impl Shards {
             Some((n, size)) if size < FULL || shards.len() >= cores => {
                 locked(&shards[n].seats).push(seat);
             }
-            _ => shards.push(Shard::start(self.ring.clone(), seat)),
+            _ => {
+                let delivery = Arc::clone(&self.delivery);
+                shards.push(Shard::start(self.ring.clone(), delivery, seat));
+            }
         }
     }
 }
 
 impl Shard {
-    fn start(ring: Ring<Arc<Muxed>>, seat: Weak<dyn Seat>) -> Self {
+    fn start(ring: Ring<Arc<Muxed>>, delivery: Arc<Delivery>, seat: Weak<dyn Seat>) -> Self {
         let seats: Seats = Arc::new(Mutex::new(vec![seat]));
-        let task = unconstrained(run(ring, Arc::clone(&seats))).instrument(Span::current());
+        let task = run(ring, delivery, Arc::clone(&seats));
+        let task = unconstrained(task).instrument(Span::current());
         Self {
             seats,
             task: tokio::spawn(task).abort_handle(),
@@ -75,24 +83,25 @@ impl Drop for Shard {
     }
 }
 
-async fn run(ring: Ring<Arc<Muxed>>, seats: Seats) {
+async fn run(ring: Ring<Arc<Muxed>>, delivery: Arc<Delivery>, seats: Seats) {
     let mut seen = 0;
     while ring.pushed(&mut seen).await {
-        serve(&seats).await;
+        serve(&seats, &delivery).await;
     }
     // The end of the ring is told to viewers too.
-    serve(&seats).await;
+    serve(&seats, &delivery).await;
 }
 
 /// Serves everybody once. Who comes meanwhile is seen to by its own task.
-async fn serve(seats: &Seats) {
+async fn serve(seats: &Seats, delivery: &Delivery) {
     let present = std::mem::take(&mut *locked(seats));
     let mut staying = Vec::with_capacity(present.len());
+    let mut round = delivery.round();
     for weak in present {
         let Some(seat) = weak.upgrade() else {
             continue;
         };
-        if catch_unwind(AssertUnwindSafe(|| seat.serve())).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| seat.serve(&mut round))).is_err() {
             error!("serving a viewer panicked; it is sent away");
             seat.give_up();
             continue;
@@ -100,6 +109,7 @@ async fn serve(seats: &Seats) {
         staying.push(weak);
         if staying.len().is_multiple_of(TURN) {
             yield_now().await;
+            round.look();
         }
     }
     locked(seats).append(&mut staying);
@@ -114,9 +124,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use hub::RingBounds;
+    use hub::{RingBounds, Round};
 
     use super::*;
+    use crate::testing::delivery;
 
     /// Counts how often it was served and given up.
     #[derive(Debug, Default)]
@@ -127,7 +138,7 @@ mod tests {
     }
 
     impl Seat for Counts {
-        fn serve(&self) {
+        fn serve(&self, _: &mut Round<'_>) {
             self.served.fetch_add(1, Ordering::Relaxed);
             assert!(!self.panics, "as the test wants it");
         }
@@ -159,8 +170,8 @@ mod tests {
             }),
         );
         let seats: Seats = Arc::new(Mutex::new(vec![weak(&bad), weak(&good)]));
-        serve(&seats).await;
-        serve(&seats).await;
+        serve(&seats, &delivery()).await;
+        serve(&seats, &delivery()).await;
         assert_eq!(bad.both(), (1, 1));
         assert_eq!(good.both(), (2, 0));
     }
@@ -170,7 +181,7 @@ mod tests {
         let (stays, leaves) = (Arc::new(Counts::default()), Arc::new(Counts::default()));
         let seats: Seats = Arc::new(Mutex::new(vec![weak(&leaves), weak(&stays)]));
         drop(leaves);
-        serve(&seats).await;
+        serve(&seats, &delivery()).await;
         assert_eq!(locked(&seats).len(), 1);
         assert_eq!(stays.both(), (1, 0));
     }
@@ -178,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_ring_is_served_to_all() {
         let ring = Ring::new(RingBounds::default());
-        let shards = Shards::new(ring.clone());
+        let shards = Shards::new(ring.clone(), delivery());
         let seats: Vec<_> = (0..3 * FULL).map(|_| Arc::new(Counts::default())).collect();
         for seat in &seats {
             shards.seat(weak(seat));
@@ -192,10 +203,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn there_are_as_many_shards_as_cores_once_there_are_viewers_for_them() {
-        let shards = Shards::new(Ring::new(RingBounds::default()));
+        let shards = Shards::new(Ring::new(RingBounds::default()), delivery());
         let seats: Vec<_> = (0..5 * FULL).map(|_| Arc::new(Counts::default())).collect();
         let sizes = |shards: &Shards| -> Vec<usize> {
-            let shards = locked(&shards.shards);
+            let shards = locked(&shards.open);
             shards.iter().map(|s| locked(&s.seats).len()).collect()
         };
         for seat in &seats[..FULL] {

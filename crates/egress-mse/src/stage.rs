@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use hub::ring::{Reader, Ring};
-use hub::{Channel, ChannelId, Event, State, StreamId};
+use hub::{Channel, ChannelId, Delivery, Event, State, StreamId};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument as _, debug, error};
@@ -13,6 +13,9 @@ use crate::gather::Gather;
 use crate::remux::{Muxed, Remuxer};
 use crate::seat::Seat;
 use crate::shards::Shards;
+
+/// What the hub calls our viewers.
+pub(crate) const PROTOCOL: &str = "mse";
 
 /// Why a stage ended while viewers were left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,8 @@ pub(crate) struct Stage {
 
 impl Stage {
     fn start(channel: &Channel) -> Self {
-        let ring = Ring::new(channel.policy().ring);
+        let delivery = channel.delivery(PROTOCOL);
+        let ring = Ring::counting(channel.policy().ring, delivery.skips());
         let end = Arc::new(OnceLock::new());
         let closing = Closing {
             ring: ring.clone(),
@@ -71,11 +75,16 @@ impl Stage {
         let task = tokio::spawn(run(channel.clone(), closing).instrument(span));
         Self {
             channel: channel.clone(),
-            shards: Shards::new(ring.clone()),
+            shards: Shards::new(ring.clone(), delivery),
             ring,
             end,
             task: task.abort_handle(),
         }
+    }
+
+    /// Where is counted what viewers get.
+    pub(crate) fn delivery(&self) -> Arc<Delivery> {
+        self.channel.delivery(PROTOCOL)
     }
 
     /// From the newest keyframe on.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::keepalive::{Due, Keepalive};
+use crate::outbox::Outbox;
 use crate::seat::{Halt, Shared, Told};
 use crate::session::{Close, Session};
 use crate::stage::{End, Stage};
@@ -31,6 +32,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) struct Feed {
     pub(crate) stage: Arc<Stage>,
     pub(crate) state: watch::Receiver<State>,
+    /// When the viewer joined.
+    pub(crate) joined: std::time::Instant,
     /// Everything shuts down.
     pub(crate) stop: CancellationToken,
 }
@@ -70,7 +73,12 @@ where
     pub(crate) fn new(io: S, session: Session, feed: Feed) -> Self {
         let now = Instant::now();
         Self {
-            seat: Arc::new(Shared::new(io, session)),
+            seat: Arc::new(Shared::new(
+                io,
+                session,
+                Outbox::new(feed.joined),
+                feed.stage.delivery(),
+            )),
             feed,
             decoder: Decoder::default(),
             inbox: BytesMut::new(),

@@ -13,7 +13,7 @@ use crate::counters::Counters;
 use crate::ring::{self, Ring};
 use crate::status::{ChannelStatus, State};
 use crate::timeline::Timeline;
-use crate::{ChannelId, ChannelSpec, Policy, Source, StreamId};
+use crate::{ChannelId, ChannelSpec, Delivered, Delivery, Policy, Source, StreamId, Timings};
 
 /// One Channel of a Stream: one Source, one ring, and its Viewers. Clones are handles to the same Channel.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) id: ChannelId,
     pub(crate) ring: Ring<Published>,
     pub(crate) counters: Counters,
+    pub(crate) timings: Arc<Timings>,
+    deliveries: Mutex<BTreeMap<&'static str, Arc<Delivery>>>,
     /// What the Publisher writes under one lock: the time line and the tracks outlive each run.
     pub(crate) writer: Mutex<Timeline>,
     pub(crate) tracks: watch::Sender<Arc<[Track]>>,
@@ -60,13 +62,15 @@ pub(crate) struct Wish {
 }
 
 impl Channel {
-    pub(crate) fn new(stream: StreamId, spec: ChannelSpec) -> Self {
+    pub(crate) fn new(stream: StreamId, spec: ChannelSpec, timings: Arc<Timings>) -> Self {
         let ChannelSpec { id, source, policy } = spec;
         Self(Arc::new(Shared {
             stream,
             id,
             ring: Ring::new(policy.ring),
             counters: Counters::default(),
+            timings,
+            deliveries: Mutex::default(),
             writer: Mutex::default(),
             tracks: watch::Sender::new(Arc::from([])),
             state: watch::Sender::new(State::Idle),
@@ -105,11 +109,23 @@ impl Channel {
     pub fn watch(&self, protocol: &'static str) -> Viewer {
         let number = self.0.next_viewer.fetch_add(1, Ordering::Relaxed);
         locked(&self.0.viewers).insert(number, protocol);
+        self.delivery(protocol).join();
         self.0.changed.notify_one();
         Viewer {
             channel: self.clone(),
             number,
+            joined: std::time::Instant::now(),
         }
+    }
+
+    /// Where is counted what goes out over `protocol`.
+    pub fn delivery(&self, protocol: &'static str) -> Arc<Delivery> {
+        let fresh = || Arc::new(Delivery::new(self.0.timings.of(protocol)));
+        Arc::clone(
+            locked(&self.0.deliveries)
+                .entry(protocol)
+                .or_insert_with(fresh),
+        )
     }
 
     /// Reads the frames, from the newest keyframe on. Reading alone does not make the Source run: a worker
@@ -209,6 +225,15 @@ impl Shared {
         locked(&self.viewers).len()
     }
 
+    /// What went out over each protocol.
+    pub(crate) fn delivered(&self) -> BTreeMap<&'static str, Delivered> {
+        let deliveries = locked(&self.deliveries);
+        deliveries
+            .iter()
+            .map(|(protocol, delivery)| (*protocol, delivery.read()))
+            .collect()
+    }
+
     /// How many Viewers there are of each protocol.
     pub(crate) fn viewers_by_protocol(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
@@ -230,6 +255,7 @@ impl Published {
 pub struct Viewer {
     channel: Channel,
     number: u64,
+    joined: std::time::Instant,
 }
 
 impl Viewer {
@@ -241,6 +267,11 @@ impl Viewer {
     /// Its number, unique within its Channel.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// When it joined.
+    pub fn joined(&self) -> std::time::Instant {
+        self.joined
     }
 }
 

@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Reason;
+
 /// What a Channel counts over its life.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -11,7 +13,10 @@ pub(crate) struct Counters {
     pub(crate) repaired_times: AtomicU64,
     pub(crate) late_frames: AtomicU64,
     pub(crate) starts: AtomicU64,
-    pub(crate) failures: AtomicU64,
+    /// In the order of [`Reason::ALL`].
+    pub(crate) failures: [AtomicU64; Reason::ALL.len()],
+    /// From the newest keyframe but one to the newest, in microseconds; 0 where there were none yet.
+    pub(crate) keyframe_interval: AtomicU64,
 }
 
 /// Adds `n` to a counter that nothing else hangs on.

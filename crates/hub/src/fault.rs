@@ -54,6 +54,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, each at its own number.
+    pub const ALL: [Self; 12] = [
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::Unreachable,
+        Self::Refused,
+        Self::Busy,
+        Self::Timeout,
+        Self::Stalled,
+        Self::Tls,
+        Self::Unsupported,
+        Self::Protocol,
+        Self::Closed,
+        Self::Internal,
+    ];
+
     /// The stable machine-readable name.
     pub fn code(self) -> &'static str {
         match self {
@@ -76,5 +92,16 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_stands_at_its_own_number() {
+        let numbers: Vec<usize> = Reason::ALL.iter().map(|&reason| reason as usize).collect();
+        assert_eq!(numbers, (0..Reason::ALL.len()).collect::<Vec<_>>());
     }
 }

@@ -3,14 +3,17 @@
 //! Read in this order: [`Registry`] (all Streams, and [`Registry::apply`], the one way to change them),
 //! [`StreamSpec`] and [`ChannelSpec`] (what is wished for), [`Source`] and [`Publisher`] (who produces),
 //! [`Channel`] and [`Viewer`] (who watches), [`ring`] (the GOP cache and the slow-viewer policy in one),
-//! `lifecycle` (when a Source runs: a pure table in virtual time).
+//! `lifecycle` (when a Source runs: a pure table in virtual time),
+//! [`Delivery`] and [`Timings`] (what is counted for whoever runs the whole).
 //!
 //! This crate never names a protocol and never parses media.
 
 mod backoff;
 mod channel;
 mod counters;
+mod delivery;
 mod fault;
+mod histogram;
 mod ids;
 mod lifecycle;
 mod registry;
@@ -26,7 +29,9 @@ mod timeline;
 /// How long a cancelled Source may take to say goodbye.
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 pub use channel::{Channel, Event, FrameReader, Viewer};
+pub use delivery::{Delays, Delivered, Delivery, Round, Timings};
 pub use fault::{Fault, Reason};
+pub use histogram::{Distribution, Histogram};
 pub use ids::{ChannelId, IdError, StreamId};
 pub use registry::{Applied, ApplyError, Registry, Stream};
 pub use source::{Publisher, RunFuture, Source};

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::channel::{Channel, locked};
 use crate::supervisor::supervise;
-use crate::{ChannelId, ChannelSpec, STOP_GRACE, StreamId, StreamSpec};
+use crate::{ChannelId, ChannelSpec, STOP_GRACE, StreamId, StreamSpec, Timings};
 
 /// All Streams. Clones are handles to the same Registry.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,7 @@ struct Inner {
     streams: RwLock<Arc<Streams>>,
     /// Held through an `apply`, so that two of them follow each other; and its supervisors.
     supervisors: Mutex<JoinSet<()>>,
+    timings: Arc<Timings>,
 }
 
 /// What there is at one moment: never changed, only replaced, so that nobody waits for a reader.
@@ -82,7 +83,7 @@ impl Registry {
         let mut after = Streams::default();
         for spec in wished {
             let old = before.get(&spec.id);
-            let (stream, changed) = merge(old, spec, &mut supervisors);
+            let (stream, changed) = merge(old, spec, &self.0.timings, &mut supervisors);
             match old {
                 None => applied.added.push(stream.id().clone()),
                 Some(_) if changed => applied.changed.push(stream.id().clone()),
@@ -117,6 +118,11 @@ impl Registry {
     /// All Streams, in the order in which they were wished for.
     pub fn list(&self) -> Vec<Stream> {
         self.streams().order.clone()
+    }
+
+    /// What is measured over all Channels.
+    pub fn timings(&self) -> &Timings {
+        &self.0.timings
     }
 
     /// Ends all Channels and waits until their Sources have said goodbye, for a few seconds at most.
@@ -192,7 +198,12 @@ impl Stream {
 }
 
 /// The Stream that `spec` wishes for, made of `old` as far as it goes, and whether it differs from it.
-fn merge(old: Option<&Stream>, spec: StreamSpec, supervisors: &mut JoinSet<()>) -> (Stream, bool) {
+fn merge(
+    old: Option<&Stream>,
+    spec: StreamSpec,
+    timings: &Arc<Timings>,
+    supervisors: &mut JoinSet<()>,
+) -> (Stream, bool) {
     let StreamSpec {
         id,
         name,
@@ -208,7 +219,7 @@ fn merge(old: Option<&Stream>, spec: StreamSpec, supervisors: &mut JoinSet<()>) 
             channels.push(kept.clone());
         } else {
             changed = true;
-            channels.push(open(id.clone(), wish, supervisors));
+            channels.push(open(id.clone(), wish, Arc::clone(timings), supervisors));
         }
     }
     let kept: HashSet<_> = channels.iter().map(Channel::id).collect();
@@ -221,8 +232,13 @@ fn merge(old: Option<&Stream>, spec: StreamSpec, supervisors: &mut JoinSet<()>) 
     )
 }
 
-fn open(stream: StreamId, spec: ChannelSpec, supervisors: &mut JoinSet<()>) -> Channel {
-    let channel = Channel::new(stream, spec);
+fn open(
+    stream: StreamId,
+    spec: ChannelSpec,
+    timings: Arc<Timings>,
+    supervisors: &mut JoinSet<()>,
+) -> Channel {
+    let channel = Channel::new(stream, spec, timings);
     supervisors.spawn(supervise(Arc::clone(&channel.0)));
     channel
 }

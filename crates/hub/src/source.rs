@@ -2,6 +2,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use media::{Frame, Kind, Track, TrackId};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,8 @@ pub struct Publisher {
     /// Viewers start at its keyframes; without a picture, at any unit of sound.
     has_picture: bool,
     live: bool,
+    /// When the newest keyframe of a picture was, in nanoseconds on the Stream's time line.
+    keyframe: Option<i64>,
 }
 
 impl Publisher {
@@ -49,6 +53,7 @@ impl Publisher {
             tracks: Arc::from([]),
             has_picture: false,
             live: false,
+            keyframe: None,
         }
     }
 
@@ -92,6 +97,9 @@ impl Publisher {
         let start = frame.keyframe && (frame.kind() == Kind::Video || !self.has_picture);
         add(&shared.counters.keyframes, u64::from(start));
         let (at, bytes) = (frame.dts_nanos(), frame.data.len());
+        if start && frame.kind() == Kind::Video {
+            note_keyframe(shared, self.keyframe.replace(at), at);
+        }
         let item = Published::new(Arc::new(frame), Arc::clone(&self.tracks));
         shared.ring.push(Slot {
             item,
@@ -121,6 +129,19 @@ impl Publisher {
     /// Resolves when the Source shall end: nobody watches any more, or its Channel goes.
     pub async fn cancelled(&self) {
         self.cancelled.cancelled().await;
+    }
+}
+
+/// Notes how far a keyframe at `at` is from the one before, in nanoseconds.
+fn note_keyframe(shared: &Shared, before: Option<i64>, at: i64) {
+    let interval = before.and_then(|before| u64::try_from(at - before).ok());
+    if let Some(interval) = interval.map(Duration::from_nanos) {
+        shared.timings.keyframes.observe(interval);
+        let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+        shared
+            .counters
+            .keyframe_interval
+            .store(micros, Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::channel::Shared;
 use crate::counters::get;
-use crate::{ChannelId, Fault};
+use crate::{ChannelId, Delivered, Fault, Reason};
 
 /// The state of a Channel's Source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,12 @@ pub struct ChannelStatus {
     pub starts: u64,
     /// How often it failed.
     pub failures: u64,
+    /// The same by reason, where it happened.
+    pub failures_by_reason: Vec<(Reason, u64)>,
+    /// From the newest keyframe but one to the newest; none before there were two.
+    pub keyframe_interval: Option<Duration>,
+    /// What went out, by protocol.
+    pub delivered: BTreeMap<&'static str, Delivered>,
     /// What the ring holds.
     pub ring: RingStatus,
 }
@@ -96,8 +102,10 @@ pub struct RingStatus {
     pub bytes: usize,
     /// From the oldest to the newest item.
     pub span: Duration,
-    /// How often a reader was too slow and made to skip.
-    pub skips: u64,
+    /// How often a reader was further behind live than allowed, and skipped to a keyframe.
+    pub skips_behind: u64,
+    /// How often the bound of bytes had made the ring drop what a reader was to get.
+    pub skips_bytes: u64,
     /// Over how many items readers were made to skip.
     pub skipped: u64,
     /// How often a GOP alone outgrew the bound of bytes.
@@ -107,6 +115,12 @@ pub struct RingStatus {
 impl ChannelStatus {
     pub(crate) fn of(shared: &Shared) -> Self {
         let counters = &shared.counters;
+        let failures_by_reason: Vec<_> = Reason::ALL
+            .into_iter()
+            .zip(counters.failures.iter().map(get))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let interval = get(&counters.keyframe_interval);
         Self {
             id: shared.id.clone(),
             state: shared.state.borrow().clone(),
@@ -120,7 +134,10 @@ impl ChannelStatus {
             repaired_times: get(&counters.repaired_times),
             late_frames: get(&counters.late_frames),
             starts: get(&counters.starts),
-            failures: get(&counters.failures),
+            failures: failures_by_reason.iter().map(|(_, count)| count).sum(),
+            failures_by_reason,
+            keyframe_interval: (interval > 0).then(|| Duration::from_micros(interval)),
+            delivered: shared.delivered(),
             ring: shared.ring.status(),
         }
     }

@@ -152,8 +152,10 @@ impl Supervisor {
             }
             _ => {}
         }
-        if matches!(state, State::Backoff { .. }) && !matches!(before, State::Backoff { .. }) {
-            add(&self.shared.counters.failures, 1);
+        if let State::Backoff { fault, .. } = &state
+            && !matches!(before, State::Backoff { .. })
+        {
+            add(&self.shared.counters.failures[fault.reason as usize], 1);
         }
     }
 

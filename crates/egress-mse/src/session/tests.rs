@@ -5,11 +5,15 @@ use hub::{Fault, Reason};
 
 use super::*;
 use crate::remux::Remuxer;
-use crate::testing::{PICTURE, a_law, baseline, high, picture, sound};
+use crate::testing::{PICTURE, a_law, baseline, delivery, high, picture, sound};
+
+fn outbox() -> Outbox {
+    Outbox::new(std::time::Instant::now())
+}
 
 async fn sent(outbox: &mut Outbox) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let flushed = poll_fn(|cx| outbox.poll_flush(cx, &mut bytes)).await;
+    let (mut bytes, delivery) = (Vec::new(), delivery());
+    let flushed = poll_fn(|cx| outbox.poll_flush(cx, &mut bytes, &mut delivery.round())).await;
     flushed.expect("a vector takes all");
     bytes
 }
@@ -49,7 +53,7 @@ async fn text_that_is_no_hello_is_a_breach_until_there_was_one() {
 #[tokio::test]
 async fn a_viewer_that_plays_nothing_of_the_stream_is_told_what_there_is() {
     let mut session = Session::lunette();
-    let mut outbox = Outbox::default();
+    let mut outbox = outbox();
     session
         .text(r#"{"type":"hello","codecs":["vp8"]}"#)
         .expect("a hello");
@@ -66,7 +70,7 @@ async fn a_viewer_that_plays_nothing_of_the_stream_is_told_what_there_is() {
 
 #[tokio::test]
 async fn the_state_is_told_once_until_it_differs() {
-    let (mut session, mut outbox) = (Session::lunette(), Outbox::default());
+    let (mut session, mut outbox) = (Session::lunette(), outbox());
     let now = Instant::now();
     session.state(&State::Live, now, &mut outbox);
     assert!(sent(&mut outbox).await.is_empty(), "not before the hello");
@@ -87,7 +91,7 @@ async fn the_state_is_told_once_until_it_differs() {
 
 #[tokio::test]
 async fn a_legacy_viewer_gets_a_fresh_init_for_the_same_codec_and_is_sent_away_for_another() {
-    let (mut session, mut outbox) = (Session::legacy(), Outbox::default());
+    let (mut session, mut outbox) = (Session::legacy(), outbox());
     let mut remuxer = Remuxer::default();
     let first = media(&mut remuxer, &picture(&baseline(), 0, true));
     session.media(first, &mut outbox).expect("H.264");
@@ -110,7 +114,7 @@ async fn a_legacy_viewer_gets_a_fresh_init_for_the_same_codec_and_is_sent_away_f
 
 #[tokio::test]
 async fn a_viewer_gets_only_the_tracks_it_plays() {
-    let (mut session, mut outbox) = (Session::lunette(), Outbox::default());
+    let (mut session, mut outbox) = (Session::lunette(), outbox());
     session
         .text(r#"{"type":"hello","codecs":["avc1.640033"]}"#)
         .expect("a hello");

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-pub use window::{Cursor, Read, Slot, Window};
+pub use window::{Cursor, Read, Skips, Slot, Window};
 
 use crate::RingBounds;
 use crate::RingStatus;
@@ -45,8 +45,13 @@ pub enum Event<T> {
 impl<T: Clone> Ring<T> {
     /// An empty ring.
     pub fn new(bounds: RingBounds) -> Self {
+        Self::counting(bounds, Arc::default())
+    }
+
+    /// An empty ring that counts what readers skip in `skips`.
+    pub fn counting(bounds: RingBounds, skips: Arc<Skips>) -> Self {
         Self(Arc::new(Shared {
-            window: Mutex::new(Window::new(bounds)),
+            window: Mutex::new(Window::counting(bounds, skips)),
             pushed: Notify::new(),
             readers: AtomicUsize::new(0),
         }))
@@ -123,13 +128,14 @@ impl<T: Clone> Ring<T> {
     /// What the ring holds, and how often its bounds were hit.
     pub fn status(&self) -> RingStatus {
         self.with(|window| {
-            let (skips, skipped) = window.skips();
+            let skips = window.skips();
             RingStatus {
                 items: window.len(),
                 bytes: window.bytes(),
                 span: window.span(),
-                skips,
-                skipped,
+                skips_behind: skips.behind(),
+                skips_bytes: skips.bytes(),
+                skipped: skips.items(),
                 overflows: window.overflows(),
             }
         })

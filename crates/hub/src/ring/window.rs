@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::RingBounds;
+use crate::counters::{add, get};
 
 /// What one item costs beside its payload, so that many tiny items are bounded too.
 const ITEM_OVERHEAD: usize = 256;
@@ -40,6 +43,31 @@ pub enum Read<T> {
     Closed,
 }
 
+/// How often readers were made to skip, over the life of one ring or of several.
+#[derive(Debug, Default)]
+pub struct Skips {
+    behind: AtomicU64,
+    bytes: AtomicU64,
+    items: AtomicU64,
+}
+
+impl Skips {
+    /// How often a reader was further behind live than allowed.
+    pub fn behind(&self) -> u64 {
+        get(&self.behind)
+    }
+
+    /// How often the bound of bytes had made the ring drop what a reader was to get, before it was too old.
+    pub fn bytes(&self) -> u64 {
+        get(&self.bytes)
+    }
+
+    /// Over how many items.
+    pub fn items(&self) -> u64 {
+        get(&self.items)
+    }
+}
+
 /// What the policy says of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Move {
@@ -62,14 +90,20 @@ pub struct Window<T> {
     newest_start: Option<u64>,
     bytes: usize,
     closed: bool,
-    skips: u64,
-    skipped: u64,
+    skips: Arc<Skips>,
+    /// One more than the number of the newest item that was dropped for the bound of bytes alone.
+    short: u64,
     overflows: u64,
 }
 
 impl<T: Clone> Window<T> {
     /// An empty window.
     pub fn new(bounds: RingBounds) -> Self {
+        Self::counting(bounds, Arc::default())
+    }
+
+    /// An empty window that counts what readers skip in `skips`.
+    pub fn counting(bounds: RingBounds, skips: Arc<Skips>) -> Self {
         Self {
             bounds,
             slots: VecDeque::new(),
@@ -77,8 +111,8 @@ impl<T: Clone> Window<T> {
             newest_start: None,
             bytes: 0,
             closed: false,
-            skips: 0,
-            skipped: 0,
+            skips,
+            short: 0,
             overflows: 0,
         }
     }
@@ -98,9 +132,15 @@ impl<T: Clone> Window<T> {
         if self.closed {
             return Read::Closed;
         }
+        let next = cursor.next.unwrap_or(self.first);
         if let Some(missed) = self.reposition(cursor) {
-            self.skips += 1;
-            self.skipped += missed;
+            let reason = if next < self.short {
+                &self.skips.bytes
+            } else {
+                &self.skips.behind
+            };
+            add(reason, 1);
+            add(&self.skips.items, missed);
             return Read::Skipped(missed);
         }
         self.take(cursor).map_or(Read::Empty, Read::Item)
@@ -170,9 +210,9 @@ impl<T: Clone> Window<T> {
             .map_or(Duration::ZERO, |front| self.behind(front))
     }
 
-    /// How often a reader was made to skip, and over how many items in all.
-    pub fn skips(&self) -> (u64, u64) {
-        (self.skips, self.skipped)
+    /// What readers were made to skip.
+    pub fn skips(&self) -> &Skips {
+        &self.skips
     }
 
     /// How often the newest GOP itself outgrew the bound of bytes, so that new readers had to wait.
@@ -248,6 +288,9 @@ impl<T: Clone> Window<T> {
                 .expect("the front was just looked at");
             self.bytes -= cost(&front);
             self.first += 1;
+            if !too_old {
+                self.short = self.first;
+            }
         }
     }
 }

@@ -66,7 +66,8 @@ fn a_reader_too_far_behind_skips_to_the_newest_keyframe() {
     }
     assert_eq!(window.read(&mut cursor), Read::Skipped(24));
     assert_eq!(window.read(&mut cursor), Read::Item(50));
-    assert_eq!(window.skips(), (1, 24));
+    let skips = window.skips();
+    assert_eq!((skips.behind(), skips.bytes(), skips.items()), (1, 0, 24));
 }
 
 #[test]
@@ -110,6 +111,8 @@ fn a_reader_that_fell_off_the_tail_waits_for_a_keyframe_and_is_told_what_it_miss
     push(&mut window, 20, true);
     assert_eq!(window.read(&mut cursor), Read::Skipped(19));
     assert_eq!(window.read(&mut cursor), Read::Item(20));
+    let skips = window.skips();
+    assert_eq!((skips.behind(), skips.bytes(), skips.items()), (0, 1, 19));
 }
 
 #[test]
