@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use hub::{Channel, ChannelId, Registry, StreamId};
 use media::Kind as MediaKind;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
@@ -18,7 +19,7 @@ use crate::answer::{self, Refusal};
 use crate::ask::{Ask, Verdict};
 use crate::playlist::Playlist;
 use crate::snapshot::{Kind, Snapshot, Text};
-use crate::stage::Stages;
+use crate::stage::{PROTOCOL, Stages};
 use crate::waiting::Waiting;
 
 /// How often it is looked whether there are new Channels to package, where all are packaged always.
@@ -84,11 +85,7 @@ async fn first(
     low: bool,
 ) -> Result<Response, Refusal> {
     let channel = find(&hls.registry, &stream, None)?;
-    let text = hls
-        .text(&channel, Ask::default(), Kind::First { low })
-        .await?
-        .0;
-    Ok(answer::playlist(&text, &headers, None))
+    hls.begin(&channel, Kind::First { low }, &headers).await
 }
 
 async fn multivariant(
@@ -97,11 +94,7 @@ async fn multivariant(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let channel = find(&hls.registry, &stream, Some(&channel))?;
-    let text = hls
-        .text(&channel, Ask::default(), Kind::Multivariant)
-        .await?
-        .0;
-    Ok(answer::playlist(&text, &headers, None))
+    hls.begin(&channel, Kind::Multivariant, &headers).await
 }
 
 async fn media(
@@ -124,7 +117,10 @@ async fn media(
     let seconds = ask
         .segment
         .map(|_| u64::try_from(BLOCKED_AGE * target).unwrap_or(0));
-    Ok(answer::playlist(&text, &headers, seconds))
+    Ok(counted(
+        &channel,
+        answer::playlist(&text, &headers, seconds),
+    ))
 }
 
 /// What a file of media is, by its name.
@@ -161,11 +157,10 @@ async fn file(
         _ => Some(find_file(snapshot, name).ok_or(Refusal::Gone)),
     };
     let (body, kind) = hls.waiting.wait(&mut snapshots, &channel, look).await?;
-    Ok(answer::media(
-        kind,
-        &format!("\"{token}-{file}\""),
-        &headers,
-        body,
+    let etag = format!("\"{token}-{file}\"");
+    Ok(counted(
+        &channel,
+        answer::media(kind, &etag, &headers, body),
     ))
 }
 
@@ -184,7 +179,27 @@ fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static 
     Some((body, kind))
 }
 
+/// `response`, whose body is counted as sent.
+fn counted(channel: &Channel, response: Response) -> Response {
+    let bytes = response.body().size_hint().exact().unwrap_or(0);
+    channel.delivery(PROTOCOL).bytes(bytes);
+    response
+}
+
 impl Hls {
+    /// The playlist that a player asks for first: how long it waits is all that we see of its first picture.
+    async fn begin(
+        &self,
+        channel: &Channel,
+        kind: Kind,
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        let began = Instant::now();
+        let (text, _) = self.text(channel, Ask::default(), kind).await?;
+        channel.delivery(PROTOCOL).first_frame(began.elapsed());
+        Ok(counted(channel, answer::playlist(&text, headers, None)))
+    }
+
     /// The text as soon as it is what `ask` wants, and the target duration in seconds.
     async fn text(
         &self,

@@ -16,6 +16,9 @@ use crate::packager::{Packager, Resume};
 use crate::snapshot::{Names, Snapshot};
 use crate::window::Numbers;
 
+/// What the hub calls our packagers, which are its viewers.
+pub(crate) const PROTOCOL: &str = "hls";
+
 /// How often it is looked at whether anybody has asked.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
@@ -183,7 +186,7 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         let channel = self.stage.channel.clone();
-        let viewer = channel.watch("hls");
+        let viewer = channel.watch(PROTOCOL);
         let mut frames = channel.frames();
         let mut check = interval(IDLE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hub::Channel;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Refusal;
@@ -13,6 +13,10 @@ use crate::stage::Snapshots;
 
 /// How long a request waits before the first part: a camera is dialled meanwhile.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long those who wait when the server is told to stop may still get what they wait for: cameras run until then, and
+/// a part is never longer than 500 ms.
+const FINISH: Duration = Duration::from_secs(1);
 
 /// How long a request waits for what comes next, in target durations (draft-pantos-hls-rfc8216bis §6.2.5.2).
 const BLOCK_FOR: i64 = 3;
@@ -66,8 +70,14 @@ impl Waiting {
         };
         tokio::select! {
             found = timeout(limit, found) => found.unwrap_or_else(|_| Err(late(channel))),
-            () = self.stop.cancelled() => Err(Refusal::Late("the server shuts down".to_owned())),
+            () = self.stopped() => Err(Refusal::Late("the server shuts down".to_owned())),
         }
+    }
+
+    /// Resolves when nobody is to wait any longer.
+    async fn stopped(&self) {
+        self.stop.cancelled().await;
+        sleep(FINISH).await;
     }
 
     fn enter(&self) -> Result<Place<'_>, Refusal> {
