@@ -67,6 +67,8 @@ export function closeFailure(code: number, reason: string): Failure {
         message: reason || "This browser can't play any track of this stream",
         retry: "other-mode",
       };
+    case 4004:
+      return { reason: "kicked", message: "Whoever runs the server ended this", retry: "slowly" };
     case 1002:
     case 1011:
       return { reason: "server-error", message: reason || "The server gave up", retry: "backoff" };

@@ -158,10 +158,13 @@ async fn file(
     };
     let (body, kind) = hls.waiting.wait(&mut snapshots, &channel, look).await?;
     let etag = format!("\"{token}-{file}\"");
-    Ok(counted(
-        &channel,
-        answer::media(kind, &etag, &headers, body),
-    ))
+    let response = counted(&channel, answer::media(kind, &etag, &headers, body));
+    if let (Some(snapshot), Some(bytes)) =
+        (&*snapshots.borrow(), response.body().size_hint().exact())
+    {
+        snapshot.names.sent.add(bytes);
+    }
+    Ok(response)
 }
 
 fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static str)> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hub::Sent;
 
 use crate::playlist::{self, Playlist};
 use crate::timing::Timing;
@@ -43,12 +44,14 @@ pub(crate) struct Snapshot {
 
 const KINDS: usize = 6;
 
-/// What is part of URLs.
+/// What all snapshots of a packager share. The texts are part of URLs.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// The folder of one run of a packager: no URL ever means two things.
     pub(crate) token: String,
     pub(crate) channel: String,
+    /// Counts the media that go out, to all who ask.
+    pub(crate) sent: Sent,
 }
 
 impl Snapshot {
@@ -69,7 +72,7 @@ impl Snapshot {
     }
 
     fn render(&self, kind: Kind) -> Option<Arc<Text>> {
-        let Names { token, channel } = &*self.names;
+        let Names { token, channel, .. } = &*self.names;
         let text = match kind {
             Kind::Media(which) => {
                 let prefix = match which {

@@ -105,9 +105,11 @@ impl Stages {
             at: Instant::now().into_std(),
             unix: i64::try_from(unix.as_nanos()).unwrap_or(i64::MAX),
         };
+        let viewer = channel.watch(PROTOCOL);
         let names = Arc::new(Names {
             token: format!("{:x}", unix.as_millis()),
             channel: channel.id().to_string(),
+            sent: viewer.sent(),
         });
         // Segments last a second at least, so numbers go on even when the server was restarted.
         let numbers = Numbers {
@@ -124,6 +126,7 @@ impl Stages {
         let worker = Worker {
             stages: Arc::clone(self),
             stage: stage.clone(),
+            viewer,
             publish,
             packager: Packager::new(self.settings, epoch, Resume { numbers, ..resume }),
         };
@@ -179,6 +182,7 @@ impl Stage {
 struct Worker {
     stages: Arc<Stages>,
     stage: Stage,
+    viewer: hub::Viewer,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
     packager: Packager,
 }
@@ -186,7 +190,8 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         let channel = self.stage.channel.clone();
-        let viewer = channel.watch(PROTOCOL);
+        let kicked = self.viewer.kicked();
+        tokio::pin!(kicked);
         let mut frames = channel.frames();
         let mut check = interval(IDLE_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -204,6 +209,8 @@ impl Worker {
                     }
                     Event::Closed => break,
                 },
+                // Whoever asks next begins another one.
+                () = &mut kicked => break,
                 _ = check.tick() => {
                     if self.stages.retire(&self.stage, self.packager.resume()) {
                         break;
@@ -211,7 +218,6 @@ impl Worker {
                 }
             }
         }
-        drop(viewer);
     }
 
     fn publish(&self) {

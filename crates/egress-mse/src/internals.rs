@@ -39,17 +39,15 @@ impl Gallery {
     where
         S: AsyncRead + AsyncWrite + Unpin + fmt::Debug + Send + 'static,
     {
-        let watching = channel.watch(PROTOCOL);
         let feed = Feed {
+            watching: channel.watch(PROTOCOL),
             stage: self.0.join(channel),
             state: channel.state(),
-            joined: watching.joined(),
             stop: CancellationToken::new(),
         };
         let viewer = Viewer::new(io, Session::legacy(), feed);
         async move {
             viewer.run().await;
-            drop(watching);
         }
     }
 }

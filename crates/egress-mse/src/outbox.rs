@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hub::Round;
+use hub::{Round, Sent};
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
@@ -66,22 +66,25 @@ pub(crate) struct Outbox {
     written: usize,
     /// Until when the connection has to take the message that it did not take at once.
     deadline: Option<Instant>,
-    /// Messages and bytes that went out.
-    pub(crate) sent: (u64, u64),
+    /// How many messages went out.
+    pub(crate) sent: u64,
+    /// Counts the bytes that went out.
+    meter: Sent,
     joined: std::time::Instant,
     /// Media has gone out.
     begun: bool,
 }
 
 impl Outbox {
-    /// Of a viewer who joined at `joined`.
-    pub(crate) fn new(joined: std::time::Instant) -> Self {
+    /// Of a viewer who joined at `joined`; what it is sent is counted by `meter`.
+    pub(crate) fn new(joined: std::time::Instant, meter: Sent) -> Self {
         Self {
             messages: Vec::new(),
             done: 0,
             written: 0,
             deadline: None,
-            sent: (0, 0),
+            sent: 0,
+            meter,
             joined,
             begun: false,
         }
@@ -167,14 +170,14 @@ impl Outbox {
     }
 
     fn advance(&mut self, written: usize, round: &mut Round<'_>) {
-        self.sent.1 += written as u64;
+        self.meter.add(written as u64);
         round.bytes(written as u64);
         self.written += written;
         while let Some(message) = self.messages.get(self.done)
             && self.written >= message.len()
         {
             self.written -= message.len();
-            self.sent.0 += 1;
+            self.sent += 1;
             if let Message::Shared(muxed) | Message::Rebased(_, muxed) = message {
                 round.frame(muxed.arrival, self.joined);
                 if !std::mem::replace(&mut self.begun, true) {
@@ -254,7 +257,7 @@ mod tests {
             sizes in prop::collection::vec(1_usize..300, 1..20),
         ) {
             let delivery = delivery();
-            let mut outbox = Outbox::new(std::time::Instant::now());
+            let mut outbox = Outbox::new(std::time::Instant::now(), Sent::default());
             let mut expected = Vec::new();
             for (n, &(head, data)) in messages.iter().enumerate() {
                 let muxed = muxed(head, data, n as u8);
@@ -266,9 +269,10 @@ mod tests {
             let mut cx = Context::from_waker(Waker::noop());
             let flushed = outbox.poll_flush(&mut cx, &mut sip, &mut delivery.round());
             prop_assert!(matches!(flushed, Poll::Ready(Ok(()))));
-            prop_assert_eq!(outbox.sent, (messages.len() as u64, expected.len() as u64));
+            let sent = (outbox.sent, outbox.meter.bytes());
+            prop_assert_eq!(sent, (messages.len() as u64, expected.len() as u64));
             let counted = delivery.read();
-            prop_assert_eq!((counted.frames, counted.bytes), outbox.sent);
+            prop_assert_eq!((counted.frames, counted.bytes), sent);
             prop_assert_eq!(sip.taken, expected);
         }
     }

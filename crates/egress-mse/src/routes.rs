@@ -1,13 +1,16 @@
 //! The two routes.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hub::{Channel, ChannelId, Registry, StreamId};
+use hub::{Channel, ChannelId, Registry, StreamId, Who};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
@@ -48,19 +51,38 @@ pub fn router(registry: Registry, stop: CancellationToken) -> Router {
 async fn first(
     State(mse): State<Arc<Mse>>,
     Path(stream): Path<String>,
+    Watcher(who): Watcher,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let channel = find(&mse.registry, &stream, None);
-    answer(&mse, channel, handshake)
+    answer(&mse, channel, who, handshake)
 }
 
 async fn one(
     State(mse): State<Arc<Mse>>,
     Path((stream, channel)): Path<(String, String)>,
+    Watcher(who): Watcher,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let channel = find(&mse.registry, &stream, Some(&channel));
-    answer(&mse, channel, handshake)
+    answer(&mse, channel, who, handshake)
+}
+
+/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
+#[derive(Debug)]
+struct Watcher(Who);
+
+impl<S: Sync> FromRequestParts<S> for Watcher {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let agent = parts.headers.get(header::USER_AGENT);
+        let who = Who::new(PROTOCOL)
+            .at(remote.map(|remote| remote.0.ip()))
+            .using(agent.and_then(|agent| agent.to_str().ok()));
+        Ok(Self(who))
+    }
 }
 
 /// There is no such Stream or Channel.
@@ -91,6 +113,7 @@ fn find(registry: &Registry, stream: &str, channel: Option<&str>) -> Result<Chan
 fn answer(
     mse: &Mse,
     channel: Result<Channel, Unknown>,
+    who: Who,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let (channel, handshake) = match (channel, handshake) {
@@ -104,25 +127,25 @@ fn answer(
         (Session::legacy(), None)
     };
     let (response, upgrade) = handshake.answer(protocol);
-    let viewer = channel.watch(PROTOCOL);
-    let feed = Feed {
-        stage: mse.stages.join(&channel),
-        state: channel.state(),
-        joined: viewer.joined(),
-        stop: mse.stop.clone(),
-    };
+    let watching = channel.watch(who);
     let span = tracing::info_span!(
         "viewer",
         stream = %channel.stream(),
         channel = %channel.id(),
-        number = viewer.number()
+        id = watching.id()
     );
-    tokio::spawn(serve(viewer, upgrade, session, feed).instrument(span));
+    let feed = Feed {
+        watching,
+        stage: mse.stages.join(&channel),
+        state: channel.state(),
+        stop: mse.stop.clone(),
+    };
+    tokio::spawn(serve(upgrade, session, feed).instrument(span));
     response
 }
 
 /// Serves one viewer, who counts as one of the Channel's until the end.
-async fn serve(watching: hub::Viewer, upgrade: OnUpgrade, session: Session, feed: Feed) {
+async fn serve(upgrade: OnUpgrade, session: Session, feed: Feed) {
     match upgrade.await {
         Ok(connection) => {
             let viewer = Viewer::new(TokioIo::new(connection), session, feed);
@@ -130,7 +153,6 @@ async fn serve(watching: hub::Viewer, upgrade: OnUpgrade, session: Session, feed
         }
         Err(error) => tracing::debug!(%error, "the connection broke before the upgrade"),
     }
-    drop(watching);
 }
 
 impl IntoResponse for Unknown {

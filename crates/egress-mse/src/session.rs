@@ -27,6 +27,7 @@ impl Close {
     pub(crate) const UNANSWERED: u16 = 4001;
     pub(crate) const STALLED: u16 = 4002;
     pub(crate) const UNPLAYABLE: u16 = 4003;
+    pub(crate) const KICKED: u16 = 4004;
 
     pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
         Self {

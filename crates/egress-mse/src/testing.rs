@@ -172,19 +172,14 @@ impl Rig {
     /// A viewer over a pipe that holds `capacity` bytes, and how it ended.
     pub(crate) fn view(&self, session: Session, capacity: usize) -> (Client, JoinHandle<Ended>) {
         let (ours, theirs) = tokio::io::duplex(capacity);
-        let watching = self.channel.watch(PROTOCOL);
         let feed = Feed {
+            watching: self.channel.watch(PROTOCOL),
             stage: self.stages.join(&self.channel),
             state: self.channel.state(),
-            joined: watching.joined(),
             stop: self.stop.clone(),
         };
         let viewer = Viewer::new(theirs, session, feed);
-        let ended = tokio::spawn(async move {
-            let ended = viewer.run().await;
-            drop(watching);
-            ended
-        });
+        let ended = tokio::spawn(viewer.run());
         (Client::new(ours), ended)
     }
 

@@ -30,10 +30,10 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Where a viewer's media come from.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    /// The Channel's Viewer, which this one is.
+    pub(crate) watching: hub::Viewer,
     pub(crate) stage: Arc<Stage>,
     pub(crate) state: watch::Receiver<State>,
-    /// When the viewer joined.
-    pub(crate) joined: std::time::Instant,
     /// Everything shuts down.
     pub(crate) stop: CancellationToken,
 }
@@ -76,7 +76,7 @@ where
             seat: Arc::new(Shared::new(
                 io,
                 session,
-                Outbox::new(feed.joined),
+                Outbox::new(feed.watching.joined(), feed.watching.sent()),
                 feed.stage.delivery(),
             )),
             feed,
@@ -94,7 +94,8 @@ where
         let ended = self.serve().await;
         let (messages, bytes, skipped) = {
             let desk = self.seat.part();
-            (desk.outbox.sent.0, desk.outbox.sent.1, desk.session.skipped)
+            let bytes = self.feed.watching.status().bytes;
+            (desk.outbox.sent, bytes, desk.session.skipped)
         };
         if let Ended::Closed(close) = &ended {
             self.say_goodbye(close).await;
@@ -105,11 +106,15 @@ where
 
     async fn serve(&mut self) -> Ended {
         let timer = sleep_until(self.wake());
-        tokio::pin!(timer);
+        let kicked = self.feed.watching.kicked();
+        tokio::pin!(timer, kicked);
         loop {
             let step = tokio::select! {
                 biased;
                 () = self.feed.stop.cancelled() => Err(shutdown().into()),
+                () = &mut kicked => {
+                    Err(Close::new(Close::KICKED, "this session was ended by who runs the server").into())
+                }
                 // Input before the clock: pongs may have come while a write was waiting.
                 told = poll_fn(|cx| self.seat.poll(cx, &mut self.inbox)) => match told {
                     Ok(told) => {

@@ -1,15 +1,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use media::{Frame, Track};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::attendance::{Attendance, Sent, ViewerId, ViewerStatus, Who};
 use crate::counters::Counters;
+use crate::notice::{Board, Notice};
 use crate::ring::{self, Ring};
 use crate::status::{ChannelStatus, State};
 use crate::timeline::Timeline;
@@ -32,8 +35,8 @@ pub(crate) struct Shared {
     pub(crate) tracks: watch::Sender<Arc<[Track]>>,
     pub(crate) state: watch::Sender<State>,
     wish: Mutex<Wish>,
-    viewers: Mutex<BTreeMap<u64, &'static str>>,
-    next_viewer: AtomicU64,
+    viewers: Mutex<BTreeMap<ViewerId, Arc<Attendance>>>,
+    pub(crate) board: Board,
     /// Wakes the supervisor: the Viewers, the wish, or the first frame of a run changed.
     pub(crate) changed: Notify,
     /// Since when `heard` counts.
@@ -62,7 +65,12 @@ pub(crate) struct Wish {
 }
 
 impl Channel {
-    pub(crate) fn new(stream: StreamId, spec: ChannelSpec, timings: Arc<Timings>) -> Self {
+    pub(crate) fn new(
+        stream: StreamId,
+        spec: ChannelSpec,
+        timings: Arc<Timings>,
+        board: Board,
+    ) -> Self {
         let ChannelSpec { id, source, policy } = spec;
         Self(Arc::new(Shared {
             stream,
@@ -80,7 +88,7 @@ impl Channel {
                 generation: 0,
             }),
             viewers: Mutex::default(),
-            next_viewer: AtomicU64::new(1),
+            board,
             changed: Notify::new(),
             epoch: Instant::now(),
             heard: AtomicU64::new(0),
@@ -105,17 +113,40 @@ impl Channel {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Joins as a Viewer, which makes the Source run. `protocol` names how, such as `mse`.
-    pub fn watch(&self, protocol: &'static str) -> Viewer {
-        let number = self.0.next_viewer.fetch_add(1, Ordering::Relaxed);
-        locked(&self.0.viewers).insert(number, protocol);
-        self.delivery(protocol).join();
-        self.0.changed.notify_one();
-        Viewer {
+    /// Joins as a Viewer, which makes the Source run. The protocol's name alone will do for `who`.
+    pub fn watch(&self, who: impl Into<Who>) -> Viewer {
+        let attendance = Arc::new(Attendance::new(who.into(), SystemTime::now()));
+        locked(&self.0.viewers).insert(attendance.id, Arc::clone(&attendance));
+        self.delivery(attendance.protocol()).join();
+        let viewer = Viewer {
             channel: self.clone(),
-            number,
+            attendance,
             joined: std::time::Instant::now(),
-        }
+        };
+        self.0.changed.notify_one();
+        self.0.board.tell(|| Notice::ViewerJoined(viewer.status()));
+        viewer
+    }
+
+    /// Those who watch, in the order in which they joined.
+    pub fn viewers(&self) -> Vec<ViewerStatus> {
+        let viewers: Vec<_> = locked(&self.0.viewers).values().cloned().collect();
+        viewers
+            .iter()
+            .map(|attendance| attendance.status(&self.0.stream, &self.0.id))
+            .collect()
+    }
+
+    /// One of those who watch.
+    pub fn viewer(&self, id: ViewerId) -> Option<ViewerStatus> {
+        let viewer = locked(&self.0.viewers).get(&id).cloned();
+        viewer.map(|attendance| attendance.status(&self.0.stream, &self.0.id))
+    }
+
+    /// Sends the Viewer `id` away; false if there is none. It is told by [`Viewer::kicked`].
+    pub fn kick(&self, id: ViewerId) -> bool {
+        let viewer = locked(&self.0.viewers).get(&id).cloned();
+        viewer.inspect(|viewer| viewer.kicked.cancel()).is_some()
     }
 
     /// Where is counted what goes out over `protocol`.
@@ -237,8 +268,8 @@ impl Shared {
     /// How many Viewers there are of each protocol.
     pub(crate) fn viewers_by_protocol(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        for protocol in locked(&self.viewers).values() {
-            *counts.entry(*protocol).or_insert(0) += 1;
+        for viewer in locked(&self.viewers).values() {
+            *counts.entry(viewer.protocol()).or_insert(0) += 1;
         }
         counts
     }
@@ -254,7 +285,7 @@ impl Published {
 #[derive(Debug)]
 pub struct Viewer {
     channel: Channel,
-    number: u64,
+    attendance: Arc<Attendance>,
     joined: std::time::Instant,
 }
 
@@ -264,9 +295,26 @@ impl Viewer {
         &self.channel
     }
 
-    /// Its number, unique within its Channel.
-    pub fn number(&self) -> u64 {
-        self.number
+    /// Its number, unique in the process.
+    pub fn id(&self) -> ViewerId {
+        self.attendance.id
+    }
+
+    /// Where the egress counts what it sends to this Viewer.
+    pub fn sent(&self) -> Sent {
+        self.attendance.sent.clone()
+    }
+
+    /// Resolves when this Viewer shall go: the egress ends the connection as its protocol wants it, and drops this.
+    /// What it yields may outlive the Viewer.
+    pub fn kicked(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.attendance.kicked.clone().cancelled_owned()
+    }
+
+    /// Everything that can be told of this Viewer at this moment.
+    pub fn status(&self) -> ViewerStatus {
+        let Shared { stream, id, .. } = &*self.channel.0;
+        self.attendance.status(stream, id)
     }
 
     /// When it joined.
@@ -277,8 +325,10 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        locked(&self.channel.0.viewers).remove(&self.number);
-        self.channel.0.changed.notify_one();
+        let shared = &self.channel.0;
+        locked(&shared.viewers).remove(&self.attendance.id);
+        shared.changed.notify_one();
+        shared.board.tell(|| Notice::ViewerLeft(self.status()));
     }
 }
 

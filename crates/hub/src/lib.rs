@@ -2,12 +2,13 @@
 //!
 //! Read in this order: [`Registry`] (all Streams, and [`Registry::apply`], the one way to change them),
 //! [`StreamSpec`] and [`ChannelSpec`] (what is wished for), [`Source`] and [`Publisher`] (who produces),
-//! [`Channel`] and [`Viewer`] (who watches), [`ring`] (the GOP cache and the slow-viewer policy in one),
-//! `lifecycle` (when a Source runs: a pure table in virtual time),
+//! [`Channel`] and [`Viewer`] (who watches), [`Notice`] (what happens), [`ring`] (the GOP cache and the slow-viewer
+//! policy in one), `lifecycle` (when a Source runs: a pure table in virtual time),
 //! [`Delivery`] and [`Timings`] (what is counted for whoever runs the whole).
 //!
 //! This crate never names a protocol and never parses media.
 
+mod attendance;
 mod backoff;
 mod channel;
 mod counters;
@@ -16,6 +17,7 @@ mod fault;
 mod histogram;
 mod ids;
 mod lifecycle;
+mod notice;
 mod registry;
 pub mod ring;
 mod source;
@@ -28,12 +30,14 @@ mod timeline;
 
 /// How long a cancelled Source may take to say goodbye.
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+pub use attendance::{Sent, ViewerId, ViewerStatus, Who};
 pub use channel::{Channel, Event, FrameReader, Viewer};
 pub use delivery::{Delays, Delivered, Delivery, Round, Timings};
 pub use fault::{Fault, Reason};
 pub use histogram::{Distribution, Histogram};
 pub use ids::{ChannelId, IdError, StreamId};
+pub use notice::{Notice, Notices};
 pub use registry::{Applied, ApplyError, Registry, Stream};
 pub use source::{Publisher, RunFuture, Source};
 pub use spec::{ChannelSpec, Policy, RingBounds, StreamSpec};
-pub use status::{ChannelStatus, RingStatus, State};
+pub use status::{ChannelStatus, Condition, RingStatus, State};

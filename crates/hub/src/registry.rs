@@ -6,8 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::channel::{Channel, locked};
+use crate::notice::{Board, Notice, Notices};
 use crate::supervisor::supervise;
-use crate::{ChannelId, ChannelSpec, STOP_GRACE, StreamId, StreamSpec, Timings};
+use crate::{
+    ChannelId, ChannelSpec, STOP_GRACE, StreamId, StreamSpec, Timings, ViewerId, ViewerStatus,
+};
 
 /// All Streams. Clones are handles to the same Registry.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,7 @@ struct Inner {
     /// Held through an `apply`, so that two of them follow each other; and its supervisors.
     supervisors: Mutex<JoinSet<()>>,
     timings: Arc<Timings>,
+    board: Board,
 }
 
 /// What there is at one moment: never changed, only replaced, so that nobody waits for a reader.
@@ -83,7 +87,7 @@ impl Registry {
         let mut after = Streams::default();
         for spec in wished {
             let old = before.get(&spec.id);
-            let (stream, changed) = merge(old, spec, &self.0.timings, &mut supervisors);
+            let (stream, changed) = self.merge(old, spec, &mut supervisors);
             match old {
                 None => applied.added.push(stream.id().clone()),
                 Some(_) if changed => applied.changed.push(stream.id().clone()),
@@ -107,6 +111,7 @@ impl Registry {
             .streams
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.announce(&applied);
         Ok(applied)
     }
 
@@ -123,6 +128,32 @@ impl Registry {
     /// What is measured over all Channels.
     pub fn timings(&self) -> &Timings {
         &self.0.timings
+    }
+
+    /// All who watch, in the order of the Streams.
+    pub fn viewers(&self) -> Vec<ViewerStatus> {
+        let streams = self.streams();
+        let channels = streams.order.iter().flat_map(Stream::channels);
+        channels.flat_map(Channel::viewers).collect()
+    }
+
+    /// One of those who watch.
+    pub fn viewer(&self, id: ViewerId) -> Option<ViewerStatus> {
+        let streams = self.streams();
+        let mut channels = streams.order.iter().flat_map(Stream::channels);
+        channels.find_map(|channel| channel.viewer(id))
+    }
+
+    /// Sends the Viewer `id` away; false if there is none.
+    pub fn kick(&self, id: ViewerId) -> bool {
+        let streams = self.streams();
+        let mut channels = streams.order.iter().flat_map(Stream::channels);
+        channels.any(|channel| channel.kick(id))
+    }
+
+    /// What happens from now on.
+    pub fn notices(&self) -> Notices {
+        self.0.board.listen()
     }
 
     /// Ends all Channels and waits until their Sources have said goodbye, for a few seconds at most.
@@ -144,6 +175,70 @@ impl Registry {
             .is_err()
         {
             tracing::warn!("not every camera session ended in time");
+        }
+    }
+
+    /// The Stream that `spec` wishes for, made of `old` as far as it goes, and whether it differs from it.
+    fn merge(
+        &self,
+        old: Option<&Stream>,
+        spec: StreamSpec,
+        supervisors: &mut JoinSet<()>,
+    ) -> (Stream, bool) {
+        let StreamSpec {
+            id,
+            name,
+            channels: wished,
+        } = spec;
+        let old_channels = old.map_or(&[][..], Stream::channels);
+        let mut changed =
+            old.is_some_and(|old| old.name() != name) || old_channels.len() != wished.len();
+        let mut channels = Vec::with_capacity(wished.len());
+        for wish in wished {
+            if let Some(kept) = old.and_then(|old| old.channel(&wish.id)) {
+                changed |= kept.apply(wish);
+                channels.push(kept.clone());
+            } else {
+                changed = true;
+                channels.push(self.open(id.clone(), wish, supervisors));
+            }
+        }
+        let kept: HashSet<_> = channels.iter().map(Channel::id).collect();
+        for gone in old_channels.iter().filter(|old| !kept.contains(old.id())) {
+            gone.0.gone.cancel();
+        }
+        (
+            Stream(Arc::new(StreamInner { id, name, channels })),
+            changed,
+        )
+    }
+
+    fn open(&self, stream: StreamId, spec: ChannelSpec, supervisors: &mut JoinSet<()>) -> Channel {
+        let channel = Channel::new(
+            stream,
+            spec,
+            Arc::clone(&self.0.timings),
+            self.0.board.clone(),
+        );
+        supervisors.spawn(supervise(Arc::clone(&channel.0)));
+        channel
+    }
+
+    fn announce(&self, applied: &Applied) {
+        let board = &self.0.board;
+        let Applied {
+            added,
+            changed,
+            removed,
+        } = applied;
+        for (ids, notice) in [
+            (added, Notice::StreamAdded as fn(StreamId) -> Notice),
+            (changed, Notice::StreamChanged),
+            (removed, Notice::StreamRemoved),
+        ] {
+            for id in ids {
+                board.tell(|| notice(id.clone()));
+            }
         }
     }
 
@@ -195,52 +290,6 @@ impl Stream {
             .first()
             .expect("apply refuses a Stream without Channels")
     }
-}
-
-/// The Stream that `spec` wishes for, made of `old` as far as it goes, and whether it differs from it.
-fn merge(
-    old: Option<&Stream>,
-    spec: StreamSpec,
-    timings: &Arc<Timings>,
-    supervisors: &mut JoinSet<()>,
-) -> (Stream, bool) {
-    let StreamSpec {
-        id,
-        name,
-        channels: wished,
-    } = spec;
-    let old_channels = old.map_or(&[][..], Stream::channels);
-    let mut changed =
-        old.is_some_and(|old| old.name() != name) || old_channels.len() != wished.len();
-    let mut channels = Vec::with_capacity(wished.len());
-    for wish in wished {
-        if let Some(kept) = old.and_then(|old| old.channel(&wish.id)) {
-            changed |= kept.apply(wish);
-            channels.push(kept.clone());
-        } else {
-            changed = true;
-            channels.push(open(id.clone(), wish, Arc::clone(timings), supervisors));
-        }
-    }
-    let kept: HashSet<_> = channels.iter().map(Channel::id).collect();
-    for gone in old_channels.iter().filter(|old| !kept.contains(old.id())) {
-        gone.0.gone.cancel();
-    }
-    (
-        Stream(Arc::new(StreamInner { id, name, channels })),
-        changed,
-    )
-}
-
-fn open(
-    stream: StreamId,
-    spec: ChannelSpec,
-    timings: Arc<Timings>,
-    supervisors: &mut JoinSet<()>,
-) -> Channel {
-    let channel = Channel::new(stream, spec, timings);
-    supervisors.spawn(supervise(Arc::clone(&channel.0)));
-    channel
 }
 
 fn check(wished: &[StreamSpec]) -> Result<(), ApplyError> {

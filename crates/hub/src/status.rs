@@ -44,6 +44,18 @@ impl State {
         }
     }
 
+    /// What this means for those who watch. A camera that failed is offline while it is dialled again, too.
+    pub fn condition(&self) -> Condition {
+        match self {
+            Self::Idle => Condition::Idle,
+            Self::Live | Self::Lingering => Condition::Live,
+            Self::Starting { after: None } => Condition::Connecting,
+            Self::Starting { after: Some(fault) } | Self::Backoff { fault, .. } => {
+                Condition::Offline(fault.clone())
+            }
+        }
+    }
+
     /// Why there is no picture, where the Source failed.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
@@ -52,6 +64,19 @@ impl State {
             Self::Idle | Self::Live | Self::Lingering => None,
         }
     }
+}
+
+/// How a Channel is for those who watch, whatever the Source goes through behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The Source does not run, and nobody wants it to.
+    Idle,
+    /// There is no picture yet.
+    Connecting,
+    /// Frames flow.
+    Live,
+    /// The Source failed, and is or will be tried again.
+    Offline(Fault),
 }
 
 /// Everything that can be told of a Channel at one moment.

@@ -11,6 +11,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 use crate::channel::{Shared, Wish, locked};
 use crate::counters::add;
 use crate::lifecycle::{Action, Input, Lifecycle, Phase};
+use crate::notice::Notice;
 use crate::status::State;
 use crate::{Fault, Publisher, Reason, STOP_GRACE};
 
@@ -140,6 +141,17 @@ impl Supervisor {
         let before = self.shared.state.send_replace(state.clone());
         if before == state {
             return;
+        }
+        let condition = state.condition();
+        if before.condition() != condition {
+            let Shared {
+                stream, id, board, ..
+            } = &*self.shared;
+            board.tell(|| Notice::Channel {
+                stream: stream.clone(),
+                channel: id.clone(),
+                condition,
+            });
         }
         match &state {
             State::Backoff { fault, .. } if before.fault() != Some(fault) => {

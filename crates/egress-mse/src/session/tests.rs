@@ -8,7 +8,7 @@ use crate::remux::Remuxer;
 use crate::testing::{PICTURE, a_law, baseline, delivery, high, picture, sound};
 
 fn outbox() -> Outbox {
-    Outbox::new(std::time::Instant::now())
+    Outbox::new(std::time::Instant::now(), hub::Sent::default())
 }
 
 async fn sent(outbox: &mut Outbox) -> Vec<u8> {

@@ -292,6 +292,25 @@ async fn all_viewers_share_one_stage_which_ends_with_the_last() {
     assert_eq!(rig.stages(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_sent_away_is_told_so_and_the_others_stay() {
+    let mut rig = Rig::new();
+    let (mut one, first) = rig.view(Session::legacy(), ROOM);
+    let (mut two, second) = rig.view(Session::legacy(), ROOM);
+    rig.write([picture(&baseline(), 0, true)]).await;
+    one.take(3).await;
+    let [viewer, other] = rig.registry.viewers().try_into().expect("two viewers");
+    assert!(viewer.bytes > 0 && viewer.protocol == "mse");
+    assert!(rig.registry.kick(viewer.id));
+    assert!(matches!(one.next().await, Some(Got::Close(4004, _))));
+    drop(one);
+    assert!(matches!(first.await, Ok(Ended::Closed(_))));
+    two.take(3).await;
+    assert!(!second.is_finished());
+    let left: Vec<_> = rig.registry.viewers().iter().map(|v| v.id).collect();
+    assert_eq!(left, [other.id]);
+}
+
 /// After how long sound that follows a picture reaches each of `viewers`.
 async fn sound_takes(viewers: usize) -> Vec<Duration> {
     let mut rig = Rig::new();

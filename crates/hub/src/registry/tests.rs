@@ -242,3 +242,60 @@ async fn shutdown_waits_for_the_goodbyes_of_all_sources() {
     registry.shutdown().await;
     assert_eq!(director.sessions(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_is_listed_with_what_is_known_and_can_be_sent_away() {
+    let (registry, channel, _director) = one(true);
+    let who = crate::Who::new("mse")
+        .at(Some([10, 0, 0, 7].into()))
+        .using(Some("Firefox"));
+    let first = channel.watch(who);
+    let second = channel.watch("hls");
+    first.sent().add(1000);
+    let [a, b] = registry.viewers().try_into().expect("two viewers");
+    assert_eq!((a.id, b.id), (first.id(), second.id()));
+    assert_eq!((a.protocol, a.bytes, a.stream.as_str()), ("mse", 1000, "a"));
+    assert_eq!(
+        (a.remote, a.agent.as_deref()),
+        (Some([10, 0, 0, 7].into()), Some("Firefox"))
+    );
+    assert!(registry.kick(b.id));
+    second.kicked().await;
+    drop(second);
+    assert!(!registry.kick(b.id), "it has gone");
+    assert!(tokio::time::timeout(S, first.kicked()).await.is_err());
+    assert_eq!(registry.viewer(a.id).map(|viewer| viewer.id), Some(a.id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_are_told_what_happens_and_how_much_they_missed() {
+    let (registry, channel, mut director) = one(true);
+    let mut notices = registry.notices();
+    let mut told = async || format!("{:?}", notices.next().await.expect("the registry lives"));
+    let viewer = channel.watch("mse");
+    assert!(told().await.starts_with("ViewerJoined"));
+    let run = director.run().await;
+    assert!(told().await.ends_with("condition: Connecting }"));
+    run.send(Order::Write(sound(0))).expect("it runs");
+    assert!(told().await.ends_with("condition: Live }"));
+    run.send(Order::Fail(Fault::new(Reason::Closed, "rebooting")))
+        .expect("it runs");
+    assert!(told().await.contains("Offline(Fault { reason: Closed"));
+    // It is dialled again meanwhile, which is no news.
+    director
+        .run()
+        .await
+        .send(Order::Write(sound(0)))
+        .expect("it runs");
+    assert!(told().await.ends_with("condition: Live }"));
+    drop(viewer);
+    assert!(told().await.starts_with("ViewerLeft"));
+    assert!(told().await.ends_with("condition: Idle }"));
+    registry.apply(Vec::new()).expect("it fits");
+    assert_eq!(told().await, "StreamRemoved(\"a\")");
+    for _ in 0..3000 {
+        drop(channel.watch("mse"));
+    }
+    told().await;
+    assert_eq!(notices.missed(), 6000 - 4096);
+}

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -120,12 +120,13 @@ impl Listener {
             .acquire_owned()
             .await
             .map_err(io::Error::other)?;
-        let (stream, _) = self.socket.accept().await?;
+        let (stream, remote) = self.socket.accept().await?;
         if let Err(error) = tune(&stream) {
             tracing::debug!(%error, "a connection was closed as soon as it was open");
         }
         Ok(Connection {
             stream,
+            remote,
             _slot: slot,
         })
     }
@@ -169,8 +170,10 @@ pub(crate) fn raise_open_files() -> Option<u64> {
 async fn connection(stream: Connection, app: Router, watcher: Watcher) {
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
-    let app = app.map_request(move |request: Request<Incoming>| {
+    let remote = ConnectInfo(stream.remote);
+    let app = app.map_request(move |mut request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(remote);
         request
     });
     let builder = builder();
@@ -211,6 +214,7 @@ fn builder() -> Builder<TokioExecutor> {
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
+    remote: SocketAddr,
     _slot: OwnedSemaphorePermit,
 }
 
