@@ -1,11 +1,13 @@
 //! What the load tools share.
 //!
 //! [`ws::Client`] is a WebSocket client that looks at frame headers and throws payloads away, so that one core
-//! can stand for a thousand viewers; [`mp4`] reads just enough of fragmented MP4 to tell a key frame;
+//! can stand for a thousand viewers; [`http`] and [`m3u8`] do as much for LL-HLS players; [`mp4`] reads just enough of fragmented MP4 to tell a key frame;
 //! [`process::Usage`] reads a process's CPU time and memory; [`record`] is when a server wrote how much.
 //!
 //! Nothing here is used by the product.
 
+pub mod http;
+pub mod m3u8;
 pub mod mp4;
 pub mod process;
 pub mod record;

@@ -1,0 +1,108 @@
+//! An HTTP/1.1 client that costs as little as it can: one connection, GET only, bodies of a known length.
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Enough for the head of an answer and a playlist.
+const READ_BUFFER: usize = 8 << 10;
+/// The longest head of an answer.
+const MAX_HEAD: usize = 16 << 10;
+
+/// One connection that is kept alive.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    authority: String,
+    buffer: Vec<u8>,
+}
+
+/// An answer; its body is what is left in the connection's buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    /// Such as 200.
+    pub status: u16,
+    /// Bytes of the body.
+    pub len: usize,
+    /// A cache in front says that it had it (`X-Cache: HIT`).
+    pub hit: bool,
+}
+
+impl Connection {
+    /// Connects to `authority`, host and port.
+    pub async fn open(authority: &str) -> Result<Self> {
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            authority: authority.to_owned(),
+            buffer: Vec::with_capacity(READ_BUFFER),
+        })
+    }
+
+    /// Asks for `path` and reads the whole body, which goes to `look`.
+    pub async fn get<T>(
+        &mut self,
+        path: &str,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<(Answer, T)> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.authority);
+        self.stream.write_all(request.as_bytes()).await?;
+        self.buffer.clear();
+        let (answer, body) = loop {
+            self.more().await?;
+            if let Some(found) = read_head(&self.buffer)? {
+                break found;
+            }
+            ensure!(self.buffer.len() < MAX_HEAD, "the head has no end");
+        };
+        while self.buffer.len() < body + answer.len {
+            self.more().await?;
+        }
+        Ok((answer, look(&self.buffer[body..body + answer.len])))
+    }
+
+    async fn more(&mut self) -> Result<()> {
+        self.buffer.reserve(READ_BUFFER);
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        ensure!(read > 0, "the server closed the connection");
+        Ok(())
+    }
+}
+
+/// The answer and where its body begins, once the head is whole.
+fn read_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&bytes[..end])?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    let status = status.context("no status")?.parse()?;
+    let (mut len, mut hit) = (None, false);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => len = Some(value.trim().parse()?),
+            "transfer-encoding" => bail!("the body is chunked"),
+            "x-cache" => hit = value.trim() == "HIT",
+            _ => {}
+        }
+    }
+    let len = len.context("no Content-Length")?;
+    Ok(Some((Answer { status, len, hit }, end + 4)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_head;
+
+    #[test]
+    fn a_head_tells_where_the_body_is_and_how_long() {
+        let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nX-Cache: HIT\r\n\r\nabc";
+        let (answer, body) = read_head(bytes).unwrap().unwrap();
+        assert_eq!((answer.status, answer.len, answer.hit), (200, 3, true));
+        assert_eq!(&bytes[body..], b"abc");
+        assert!(read_head(&bytes[..30]).unwrap().is_none());
+        assert!(read_head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+}
