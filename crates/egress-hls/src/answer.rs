@@ -1,26 +1,37 @@
 //! What goes back over HTTP: bodies that are shared, and the headers by which caches carry the crowd.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
     CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::snapshot::Text;
 
-/// For how long a playlist without directives is good, in seconds: a new player gets one that is nearly new, and a
-/// cache asks once for all of them.
-const PLAYLIST_AGE: u64 = 1;
+/// A playlist without directives is good for a second: a new player gets one that is nearly new, and a cache asks once
+/// for all of them.
+const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
-/// For how long init segments, segments and parts are good, in seconds: for ever, but caches have better uses for their
-/// room.
-const MEDIA_AGE: u64 = 3600;
+/// Init segments, segments and parts are good for ever, but caches have better uses for their room.
+const FOR_LONG: HeaderValue = HeaderValue::from_static("public, max-age=3600, immutable");
 
-/// For how long "there is no such thing" is good, in seconds.
-const MISSING_AGE: u64 = 1;
+/// "There is no such thing" is good for a second.
+const MISSING: HeaderValue = HeaderValue::from_static("public, max-age=1");
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+const EXPOSED: HeaderValue = HeaderValue::from_static("Age, Date, ETag");
+
+/// How many headers there will be, with those of layers around: room for all at once.
+const HEADERS: usize = 12;
 
 /// Why there is nothing to send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,14 +56,12 @@ pub(crate) enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, title, cache) = match self {
-            Self::Unknown { .. } | Self::Gone => {
-                (StatusCode::NOT_FOUND, "Not Found", age(MISSING_AGE, ""))
-            }
-            Self::Directive(_) => (StatusCode::BAD_REQUEST, "Bad Request", no_store()),
+            Self::Unknown { .. } | Self::Gone => (StatusCode::NOT_FOUND, "Not Found", MISSING),
+            Self::Directive(_) => (StatusCode::BAD_REQUEST, "Bad Request", NO_STORE),
             Self::Late(_) | Self::Full => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Service Unavailable",
-                no_store(),
+                NO_STORE,
             ),
         };
         let problem = serde_json::json!({
@@ -61,79 +70,94 @@ impl IntoResponse for Refusal {
             "status": status.as_u16(),
             "detail": self.to_string(),
         });
-        let kind = HeaderValue::from_static("application/problem+json");
-        let mut headers = vec![(CONTENT_TYPE, kind), (CACHE_CONTROL, cache)];
+        let mut response = respond(status, problem.to_string().into());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PROBLEM);
+        headers.insert(CACHE_CONTROL, cache);
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        respond(status, headers, problem.to_string().into())
+        response
     }
 }
 
-/// A playlist, which is good for `seconds`.
-pub(crate) fn playlist(text: &Text, asked: &HeaderMap, seconds: Option<u64>) -> Response {
-    let gzip = takes_gzip(asked);
-    let tag = if gzip { "-gz" } else { "" };
-    let etag = format!("\"{}{tag}\"", text.etag);
-    let mut headers = vec![
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/vnd.apple.mpegurl"),
-        ),
-        (CACHE_CONTROL, age(seconds.unwrap_or(PLAYLIST_AGE), "")),
-        (VARY, HeaderValue::from_static("Accept-Encoding")),
-    ];
-    if gzip {
-        headers.push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+/// What of a request's headers matters here.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    gzip: bool,
+    /// If-None-Match.
+    known: Option<HeaderValue>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            gzip: takes_gzip(&parts.headers),
+            known: parts.headers.get(IF_NONE_MATCH).cloned(),
+        })
     }
-    let body = if gzip { text.gzip() } else { &text.plain };
-    tagged(&etag, asked, headers, body.clone())
+}
+
+impl Asked {
+    /// Whether who asks has the version `etag` already (RFC 9110 §13.1.2).
+    fn knows(&self, etag: &HeaderValue) -> bool {
+        let known = self.known.as_ref().and_then(|known| known.to_str().ok());
+        let same = |tag: &str| tag.trim().trim_start_matches("W/").as_bytes() == etag.as_bytes();
+        known.is_some_and(|known| known.trim() == "*" || known.split(',').any(same))
+    }
+}
+
+/// A playlist; `waited` says that its URL names a part.
+pub(crate) fn playlist(text: &Text, asked: &Asked, waited: bool) -> Response {
+    let version = if asked.gzip { text.gzip() } else { &text.plain };
+    let mut response = tagged(&version.etag, asked, &version.body);
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let age = if waited { &text.waited_age } else { &FRESH };
+    headers.insert(CACHE_CONTROL, age.clone());
+    if response.status() == StatusCode::OK {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PLAYLIST);
+        if asked.gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    response
 }
 
 /// A file of media, under a name that never means anything else.
-pub(crate) fn media(kind: &'static str, etag: &str, asked: &HeaderMap, body: Bytes) -> Response {
-    let headers = vec![
-        (CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (CACHE_CONTROL, age(MEDIA_AGE, ", immutable")),
-    ];
-    tagged(etag, asked, headers, body)
-}
-
-fn tagged(
-    etag: &str,
-    asked: &HeaderMap,
-    mut headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
-) -> Response {
-    headers.extend(HeaderValue::from_str(etag).map(|etag| (ETAG, etag)));
-    let known = asked
-        .get(IF_NONE_MATCH)
-        .and_then(|known| known.to_str().ok());
-    let matches = |known: &str| {
-        let strong = |tag: &str| tag.trim().trim_start_matches("W/") == etag;
-        known.trim() == "*" || known.split(',').any(strong)
-    };
-    if known.is_some_and(matches) {
-        headers.retain(|(name, _)| name != CONTENT_ENCODING && name != CONTENT_TYPE);
-        return respond(StatusCode::NOT_MODIFIED, headers, Bytes::new());
+pub(crate) fn media(kind: &'static str, etag: &str, asked: &Asked, body: &Bytes) -> Response {
+    let etag = HeaderValue::from_str(etag).unwrap_or(HeaderValue::from_static("\"?\""));
+    let mut response = tagged(&etag, asked, body);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, FOR_LONG);
+    if response.status() == StatusCode::OK {
+        let kind = HeaderValue::from_static(kind);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
     }
-    respond(StatusCode::OK, headers, body)
+    response
 }
 
-fn respond(status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes) -> Response {
+fn tagged(etag: &HeaderValue, asked: &Asked, body: &Bytes) -> Response {
+    let mut response = if asked.knows(etag) {
+        respond(StatusCode::NOT_MODIFIED, Bytes::new())
+    } else {
+        respond(StatusCode::OK, body.clone())
+    };
+    response.headers_mut().insert(ETAG, etag.clone());
+    response
+}
+
+fn respond(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     // Any page may play: what is not public is kept by a layer around this router.
-    let open = [
-        (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (
-            ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Age, Date, ETag"),
-        ),
-    ];
-    response
-        .headers_mut()
-        .extend(open.into_iter().chain(headers));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     response
 }
 
@@ -151,15 +175,6 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
             .is_some_and(|q| q.parse() == Ok(0.0));
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     })
-}
-
-fn age(seconds: u64, more: &str) -> HeaderValue {
-    let text = format!("public, max-age={seconds}{more}");
-    HeaderValue::from_str(&text).expect("digits and ASCII words")
-}
-
-fn no_store() -> HeaderValue {
-    HeaderValue::from_static("no-store")
 }
 
 #[cfg(test)]

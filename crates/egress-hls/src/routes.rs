@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use hub::{Channel, ChannelId, Registry, StreamId};
@@ -15,18 +14,15 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
-use crate::answer::{self, Refusal};
+use crate::answer::{self, Asked, Refusal};
 use crate::ask::{Ask, Verdict};
 use crate::playlist::Playlist;
-use crate::snapshot::{Kind, Snapshot, Text};
-use crate::stage::{PROTOCOL, Stages};
+use crate::snapshot::{Kind, Run, Snapshot, Text};
+use crate::stage::Stages;
 use crate::waiting::Waiting;
 
 /// How often it is looked whether there are new Channels to package, where all are packaged always.
 const ALWAYS_CHECK: Duration = Duration::from_secs(1);
-
-/// A playlist that somebody waited for is good for so many target durations.
-const BLOCKED_AGE: i64 = 6;
 
 #[derive(Debug)]
 struct Hls {
@@ -43,7 +39,7 @@ type Shared = State<Arc<Hls>>;
 ///
 /// Nothing is asked of who connects: authorization is a layer around this router.
 pub fn router(registry: Registry, settings: Settings, stop: CancellationToken) -> Router {
-    let stages = Stages::new(settings);
+    let stages = Stages::new(settings, stop.clone());
     if settings.always {
         tokio::spawn(package_all(
             Arc::clone(&stages),
@@ -62,12 +58,12 @@ pub fn router(registry: Registry, settings: Settings, stop: CancellationToken) -
         router = router
             .route(
                 &format!("/stream/{{stream}}/{folder}/live/index.m3u8"),
-                get(move |hls: Shared, path, headers| first(hls, path, headers, low)),
+                get(move |hls: Shared, path, asked| first(hls, path, asked, low)),
             )
             .route(&format!("{one}/index.m3u8"), get(multivariant))
             .route(
                 &format!("{one}/media.m3u8"),
-                get(move |hls: Shared, path, query, headers| media(hls, path, query, headers, low)),
+                get(move |hls: Shared, path, query, asked| media(hls, path, query, asked, low)),
             );
     }
     router
@@ -81,46 +77,43 @@ pub fn router(registry: Registry, settings: Settings, stop: CancellationToken) -
 async fn first(
     State(hls): Shared,
     Path(stream): Path<String>,
-    headers: HeaderMap,
+    asked: Asked,
     low: bool,
 ) -> Result<Response, Refusal> {
     let channel = find(&hls.registry, &stream, None)?;
-    hls.begin(&channel, Kind::First { low }, &headers).await
+    hls.begin(&channel, Kind::First { low }, &asked).await
 }
 
 async fn multivariant(
     State(hls): Shared,
-    Path((stream, channel)): Path<(String, String)>,
-    headers: HeaderMap,
+    path: Path<(String, String)>,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let channel = find(&hls.registry, &stream, Some(&channel))?;
-    hls.begin(&channel, Kind::Multivariant, &headers).await
+    let channel = find_both(&hls.registry, path)?;
+    hls.begin(&channel, Kind::Multivariant, &asked).await
 }
 
 async fn media(
     State(hls): Shared,
-    Path((stream, channel)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    path: Path<(String, String)>,
+    query: RawQuery,
+    asked: Asked,
     low: bool,
 ) -> Result<Response, Refusal> {
-    let channel = find(&hls.registry, &stream, Some(&channel))?;
+    let channel = find_both(&hls.registry, path)?;
     // Whole segments are not waited for: what says so (CAN-BLOCK-RELOAD) is in the other playlist alone.
-    let query = query.filter(|_| low).unwrap_or_default();
-    let ask = Ask::parse(&query).map_err(Refusal::Directive)?;
+    let ask = match query {
+        RawQuery(Some(query)) if low => Ask::parse(&query).map_err(Refusal::Directive)?,
+        _ => Ask::default(),
+    };
     let which = match (low, ask.skip) {
         (false, _) => Playlist::Plain,
         (true, false) => Playlist::Low,
         (true, true) => Playlist::LowDelta,
     };
-    let (text, target) = hls.text(&channel, ask, Kind::Media(which)).await?;
-    let seconds = ask
-        .segment
-        .map(|_| u64::try_from(BLOCKED_AGE * target).unwrap_or(0));
-    Ok(counted(
-        &channel,
-        answer::playlist(&text, &headers, seconds),
-    ))
+    let (text, run) = hls.text(&channel, ask, Kind::Media(which)).await?;
+    let waited = ask.segment.is_some();
+    Ok(counted(&run, answer::playlist(&text, &asked, waited)))
 }
 
 /// What a file of media is, by its name.
@@ -147,24 +140,18 @@ impl Name {
 async fn file(
     State(hls): Shared,
     Path((stream, channel, token, file)): Path<(String, String, String, String)>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
     let channel = find(&hls.registry, &stream, Some(&channel))?;
     let name = Name::parse(&file).ok_or(Refusal::Gone)?;
-    let mut snapshots = hls.stages.running(&channel, &token).ok_or(Refusal::Gone)?;
+    let snapshots = hls.stages.running(&channel, &token).ok_or(Refusal::Gone)?;
     let look = |snapshot: &Snapshot| match name {
         Name::Part(number) if number == snapshot.window.next_part() => None,
         _ => Some(find_file(snapshot, name).ok_or(Refusal::Gone)),
     };
-    let (body, kind) = hls.waiting.wait(&mut snapshots, &channel, look).await?;
+    let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, look).await?;
     let etag = format!("\"{token}-{file}\"");
-    let response = counted(&channel, answer::media(kind, &etag, &headers, body));
-    if let (Some(snapshot), Some(bytes)) =
-        (&*snapshots.borrow(), response.body().size_hint().exact())
-    {
-        snapshot.names.sent.add(bytes);
-    }
-    Ok(response)
+    Ok(counted(&run, answer::media(kind, &etag, &asked, &body)))
 }
 
 fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static str)> {
@@ -183,9 +170,10 @@ fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static 
 }
 
 /// `response`, whose body is counted as sent.
-fn counted(channel: &Channel, response: Response) -> Response {
+fn counted(run: &Run, response: Response) -> Response {
     let bytes = response.body().size_hint().exact().unwrap_or(0);
-    channel.delivery(PROTOCOL).bytes(bytes);
+    run.delivery.bytes(bytes);
+    run.sent.add(bytes);
     response
 }
 
@@ -195,32 +183,37 @@ impl Hls {
         &self,
         channel: &Channel,
         kind: Kind,
-        headers: &HeaderMap,
+        asked: &Asked,
     ) -> Result<Response, Refusal> {
         let began = Instant::now();
-        let (text, _) = self.text(channel, Ask::default(), kind).await?;
-        channel.delivery(PROTOCOL).first_frame(began.elapsed());
-        Ok(counted(channel, answer::playlist(&text, headers, None)))
+        let (text, run) = self.text(channel, Ask::default(), kind).await?;
+        run.delivery.first_frame(began.elapsed());
+        Ok(counted(&run, answer::playlist(&text, asked, false)))
     }
 
-    /// The text as soon as it is what `ask` wants, and the target duration in seconds.
+    /// The text as soon as it is what `ask` wants.
     async fn text(
         &self,
         channel: &Channel,
         ask: Ask,
         kind: Kind,
-    ) -> Result<(Arc<Text>, i64), Refusal> {
-        let mut snapshots = self.stages.join(channel, &self.registry);
+    ) -> Result<(Arc<Text>, Arc<Run>), Refusal> {
+        let snapshots = self.stages.join(channel, &self.registry);
         let look = |snapshot: &Snapshot| match ask.judge(&snapshot.window, snapshot.timing) {
             Verdict::Refuse(why) => Some(Err(Refusal::Directive(why))),
             Verdict::Wait => None,
-            Verdict::Answer => {
-                let text = snapshot.text(kind)?;
-                Some(Ok((text, snapshot.timing.target / 1_000_000_000)))
-            }
+            Verdict::Answer => snapshot.text(kind).map(Ok),
         };
-        self.waiting.wait(&mut snapshots, channel, look).await
+        self.waiting.wait(snapshots, channel, look).await
     }
+}
+
+/// Finds the Channel, and lets go of its names: thousands may wait now.
+fn find_both(
+    registry: &Registry,
+    Path((stream, channel)): Path<(String, String)>,
+) -> Result<Channel, Refusal> {
+    find(registry, &stream, Some(&channel))
 }
 
 fn find(registry: &Registry, stream: &str, channel: Option<&str>) -> Result<Channel, Refusal> {

@@ -3,22 +3,34 @@
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hub::Sent;
+use hub::{Delivery, Sent};
 
 use crate::playlist::{self, Playlist};
-use crate::timing::Timing;
+use crate::timing::{SECOND, Timing};
 use crate::window::Window;
+
+/// For how many target durations a playlist is good that somebody waited for.
+const WAITED_AGE: i64 = 6;
 
 /// A text as it is sent: as it is, and compressed. Both are made once, when first asked for.
 #[derive(Debug)]
 pub(crate) struct Text {
-    pub(crate) plain: Bytes,
-    gzip: OnceLock<Bytes>,
-    /// Another text has another one.
-    pub(crate) etag: String,
+    pub(crate) plain: Version,
+    gzip: OnceLock<Version>,
+    /// Cache-Control where it was waited for: its URL names the part, so it never means anything else.
+    pub(crate) waited_age: HeaderValue,
+}
+
+/// A text in one encoding.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) body: Bytes,
+    /// Another text, and another encoding, has another one.
+    pub(crate) etag: HeaderValue,
 }
 
 /// Which text.
@@ -38,28 +50,30 @@ pub(crate) enum Kind {
 pub(crate) struct Snapshot {
     pub(crate) window: Window,
     pub(crate) timing: Timing,
-    pub(crate) names: Arc<Names>,
+    pub(crate) run: Arc<Run>,
     texts: [OnceLock<Option<Arc<Text>>>; KINDS],
 }
 
 const KINDS: usize = 6;
 
-/// What all snapshots of a packager share. The texts are part of URLs.
+/// One run of a packager, which all its snapshots share. The texts are part of URLs.
 #[derive(Debug)]
-pub(crate) struct Names {
-    /// The folder of one run of a packager: no URL ever means two things.
+pub(crate) struct Run {
+    /// Its folder: no URL ever means two things.
     pub(crate) token: String,
     pub(crate) channel: String,
-    /// Counts the media that go out, to all who ask.
+    /// Counts what goes out, to all who ask.
     pub(crate) sent: Sent,
+    /// Counts it with what goes out of the Channel over this protocol.
+    pub(crate) delivery: Arc<Delivery>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(window: Window, timing: Timing, names: Arc<Names>) -> Self {
+    pub(crate) fn new(window: Window, timing: Timing, run: Arc<Run>) -> Self {
         Self {
             window,
             timing,
-            names,
+            run,
             texts: Default::default(),
         }
     }
@@ -72,7 +86,7 @@ impl Snapshot {
     }
 
     fn render(&self, kind: Kind) -> Option<Arc<Text>> {
-        let Names { token, channel, .. } = &*self.names;
+        let Run { token, channel, .. } = &*self.run;
         let text = match kind {
             Kind::Media(which) => {
                 let prefix = match which {
@@ -89,10 +103,11 @@ impl Snapshot {
             }
         }?;
         let etag = format!("{token}-{}-{}", self.window.next_part(), kind.index());
+        let age = WAITED_AGE * self.timing.target / SECOND;
         Some(Arc::new(Text {
-            plain: text.into(),
+            plain: Version::new(text.into(), &format!("\"{etag}\"")),
             gzip: OnceLock::new(),
-            etag,
+            waited_age: value(&format!("public, max-age={age}")),
         }))
     }
 }
@@ -111,13 +126,26 @@ impl Kind {
 
 impl Text {
     /// Compressed as `Content-Encoding: gzip` has it.
-    pub(crate) fn gzip(&self) -> &Bytes {
+    pub(crate) fn gzip(&self) -> &Version {
         self.gzip.get_or_init(|| {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
             let done = encoder
-                .write_all(&self.plain)
+                .write_all(&self.plain.body)
                 .and_then(|()| encoder.finish());
-            done.expect("a Vec takes whatever is written").into()
+            let body = done.expect("a Vec takes whatever is written");
+            let etag = self.plain.etag.to_str().unwrap_or_default();
+            Version::new(body.into(), &format!("\"{}-gz\"", etag.trim_matches('"')))
         })
     }
+}
+
+impl Version {
+    fn new(body: Bytes, etag: &str) -> Self {
+        let etag = value(etag);
+        Self { body, etag }
+    }
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits and ASCII words")
 }

@@ -7,20 +7,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub::{Channel, ChannelId, Event, Registry, StreamId};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, error};
 
 use crate::Settings;
 use crate::calendar::Epoch;
 use crate::packager::{Packager, Resume};
-use crate::snapshot::{Names, Snapshot};
+use crate::snapshot::{Run, Snapshot};
 use crate::window::Numbers;
 
 /// What the hub calls our packagers, which are its viewers.
-pub(crate) const PROTOCOL: &str = "hls";
+const PROTOCOL: &str = "hls";
 
-/// How often it is looked at whether anybody has asked.
-const IDLE_CHECK: Duration = Duration::from_secs(1);
+/// How often it is looked at whether anybody has asked, and whether who waits has waited for too long.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How long packagers go on when the server is told to stop, for those who wait: cameras run until then, and a part is
+/// never longer than 500 ms where it is waited for.
+const FINISH: Duration = Duration::from_secs(1);
 
 type Key = (StreamId, ChannelId);
 
@@ -31,6 +36,7 @@ pub(crate) type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 #[derive(Debug)]
 pub(crate) struct Stages {
     settings: Settings,
+    stop: CancellationToken,
     began: Instant,
     entries: Mutex<HashMap<Key, Entry>>,
 }
@@ -47,15 +53,17 @@ struct Entry {
 struct Stage {
     channel: Channel,
     snapshots: Snapshots,
-    names: Arc<Names>,
+    run: Arc<Run>,
     /// When somebody asked last, in milliseconds after the beginning.
     asked: Arc<AtomicU64>,
 }
 
 impl Stages {
-    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+    /// All packagers end with `stop`.
+    pub(crate) fn new(settings: Settings, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             settings,
+            stop,
             began: Instant::now(),
             entries: Mutex::default(),
         })
@@ -90,7 +98,7 @@ impl Stages {
         let entries = self.entries();
         let key = (channel.stream().clone(), channel.id().clone());
         let stage = entries.get(&key)?.running.as_ref()?;
-        if !stage.serves(channel) || stage.names.token != token {
+        if !stage.serves(channel) || stage.run.token != token {
             return None;
         }
         stage.asked.store(self.now(), Ordering::Relaxed);
@@ -106,10 +114,11 @@ impl Stages {
             unix: i64::try_from(unix.as_nanos()).unwrap_or(i64::MAX),
         };
         let viewer = channel.watch(PROTOCOL);
-        let names = Arc::new(Names {
+        let run = Arc::new(Run {
             token: format!("{:x}", unix.as_millis()),
             channel: channel.id().to_string(),
             sent: viewer.sent(),
+            delivery: channel.delivery(PROTOCOL),
         });
         // Segments last a second at least, so numbers go on even when the server was restarted.
         let numbers = Numbers {
@@ -120,7 +129,7 @@ impl Stages {
         let stage = Stage {
             channel: channel.clone(),
             snapshots,
-            names: Arc::clone(&names),
+            run,
             asked: Arc::new(AtomicU64::new(self.now())),
         };
         let worker = Worker {
@@ -191,16 +200,24 @@ impl Worker {
     async fn run(mut self) {
         let channel = self.stage.channel.clone();
         let kicked = self.viewer.kicked();
-        tokio::pin!(kicked);
+        let stop = self.stages.stop.clone();
+        let stopped = async move {
+            stop.cancelled().await;
+            sleep(FINISH).await;
+        };
+        tokio::pin!(kicked, stopped);
         let mut frames = channel.frames();
-        let mut check = interval(IDLE_CHECK);
+        let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut published = false;
         loop {
             tokio::select! {
+                () = &mut stopped => break,
                 event = frames.next() => match event {
                     Event::Item(frame) => {
                         if self.packager.push(&frame, frames.tracks()) {
                             self.publish();
+                            published = true;
                         }
                     }
                     Event::Skipped(frames) => {
@@ -212,6 +229,10 @@ impl Worker {
                 // Whoever asks next begins another one.
                 () = &mut kicked => break,
                 _ = check.tick() => {
+                    if !std::mem::take(&mut published) {
+                        // Who has waited for too long goes now.
+                        self.publish.send_modify(|_| ());
+                    }
                     if self.stages.retire(&self.stage, self.packager.resume()) {
                         break;
                     }
@@ -225,8 +246,8 @@ impl Worker {
         let Some(timing) = self.packager.timing() else {
             return;
         };
-        let names = Arc::clone(&self.stage.names);
-        let snapshot = Snapshot::new(window, timing, names);
+        let run = Arc::clone(&self.stage.run);
+        let snapshot = Snapshot::new(window, timing, run);
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 }

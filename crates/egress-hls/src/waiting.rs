@@ -1,22 +1,22 @@
 //! Requests that wait for something that is yet to come: all on one watch, so many and no more.
+//!
+//! Thousands are released by each part, so a request has no timer of its own: the packager's task wakes all of them
+//! now and then while nothing comes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hub::Channel;
-use tokio::time::{sleep, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Refusal;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Run, Snapshot};
 use crate::stage::Snapshots;
 
 /// How long a request waits before the first part: a camera is dialled meanwhile.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-
-/// How long those who wait when the server is told to stop may still get what they wait for: cameras run until then, and
-/// a part is never longer than 500 ms.
-const FINISH: Duration = Duration::from_secs(1);
 
 /// How long a request waits for what comes next, in target durations (draft-pantos-hls-rfc8216bis §6.2.5.2).
 const BLOCK_FOR: i64 = 3;
@@ -43,15 +43,19 @@ impl Waiting {
         }
     }
 
-    /// What `look` finds, as soon as it finds anything.
+    /// What `look` finds, as soon as it finds anything, and of which run of the packager.
     pub(crate) async fn wait<T>(
         &self,
-        snapshots: &mut Snapshots,
+        mut snapshots: Snapshots,
         channel: &Channel,
-        mut look: impl FnMut(&Snapshot) -> Option<Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
+        look: impl Fn(&Snapshot) -> Option<Result<T, Refusal>>,
+    ) -> Result<(T, Arc<Run>), Refusal> {
+        let look = |snapshot: &Snapshot| {
+            let found = look(snapshot)?;
+            Some(found.map(|found| (found, Arc::clone(&snapshot.run))))
+        };
         let now = snapshots.borrow_and_update().clone();
-        if let Some(found) = now.as_deref().and_then(&mut look) {
+        if let Some(found) = now.as_deref().and_then(look) {
             return found;
         }
         let _place = self.enter()?;
@@ -59,25 +63,22 @@ impl Waiting {
             let nanos = u64::try_from(BLOCK_FOR * snapshot.timing.target).unwrap_or(0);
             Duration::from_nanos(nanos)
         });
-        let found = async {
-            while snapshots.changed().await.is_ok() {
-                let now = snapshots.borrow_and_update().clone();
-                if let Some(found) = now.as_deref().and_then(&mut look) {
-                    return found;
-                }
+        let began = Instant::now();
+        while snapshots.changed().await.is_ok() {
+            let now = snapshots.borrow_and_update().clone();
+            if let Some(found) = now.as_deref().and_then(look) {
+                return found;
             }
-            Err(Refusal::Late("the stream has ended".to_owned()))
-        };
-        tokio::select! {
-            found = timeout(limit, found) => found.unwrap_or_else(|_| Err(late(channel))),
-            () = self.stopped() => Err(Refusal::Late("the server shuts down".to_owned())),
+            if began.elapsed() >= limit {
+                return Err(late(channel));
+            }
         }
-    }
-
-    /// Resolves when nobody is to wait any longer.
-    async fn stopped(&self) {
-        self.stop.cancelled().await;
-        sleep(FINISH).await;
+        let why = if self.stop.is_cancelled() {
+            "the server shuts down"
+        } else {
+            "the stream has ended"
+        };
+        Err(Refusal::Late(why.to_owned()))
     }
 
     fn enter(&self) -> Result<Place<'_>, Refusal> {

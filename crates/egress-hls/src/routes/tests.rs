@@ -1,5 +1,5 @@
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use hub::{ChannelSpec, Policy, Publisher, RunFuture, Source, StreamSpec};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
