@@ -1,7 +1,7 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
 //!
 //! Read in this order: `cli` (what can be asked for), `config` (what a file can say), `serve` (which parts
-//! run, and how they end), `http` (routes and listener), `logging`, `redact` (what must not be shown).
+//! run, and how they end), `http` (routes and listener), `tls` (certificates), `logging`, `redact` (what must not be shown).
 //!
 //! It never contains media logic, and never shows a secret.
 
@@ -11,6 +11,7 @@ mod http;
 mod logging;
 mod redact;
 mod serve;
+mod tls;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -12,9 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{DemoUser, LogOptions, Serve};
-use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, Url};
-use crate::http::{Assets, Listener, raise_open_files, router};
+use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, ServerTls, Url};
+use crate::http::{Assets, Entry, Listener, raise_open_files, router};
 use crate::logging;
+use crate::tls::{self, Tls};
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
 /// that we shall not take our time.
@@ -71,9 +72,19 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
     let configured = loaded.as_ref().map(|loaded| loaded.config.server.listen);
     let address = wanted.listen(configured);
-    let listener = Listener::bind(address, raise_open_files())
-        .with_context(|| format!("can't listen on {address}"))?;
+    let config = loaded.as_ref().map(|loaded| &loaded.config);
+    let tls = config.map(|config| config.tls.clone()).unwrap_or_default();
+    let entry = config.map_or_else(Entry::default, |config| Entry {
+        base: config.server.base_path.clone(),
+        trusted: config.server.trusted_proxies.clone().into(),
+    });
+    let base = entry.base.clone();
+    let files = raise_open_files();
+    let listener = Listener::bind(address, files)
+        .with_context(|| format!("can't listen on {address}"))?
+        .with_tls(Tls::start(&tls, &stop)?);
     let address = listener.address().unwrap_or(address);
+    redirect_to(address, &tls, files, &stop)?;
     let registry = Registry::new();
     let cameras_stop = CancellationToken::new();
     let hls = loaded.as_ref().map(|loaded| loaded.hls).unwrap_or_default();
@@ -87,17 +98,36 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
         hls,
         stop.clone(),
     ));
-    let app = router(registry.clone(), assets, media);
+    let app = entry.before(router(registry.clone(), assets, media));
     warn_if_public(
         address,
         "everybody who can reach this address can watch: there is no authorization yet",
     );
     tracing::info!(%address, version = env!("LUNETTE_VERSION"), "serving");
-    say(&format!("Lunette is at {}", url(address)));
+    say(&format!(
+        "Lunette is at {}{base}/",
+        url(address, tls.wanted())
+    ));
     listener.serve(app, stop).await;
     tracing::info!("stopping");
     registry.shutdown().await;
     cameras_stop.cancel();
+    Ok(())
+}
+
+/// Tells plain HTTP where TLS is, if `tls` says that it should be told.
+fn redirect_to(
+    address: SocketAddr,
+    tls: &ServerTls,
+    files: Option<u64>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(plain) = tls.redirect else {
+        return Ok(());
+    };
+    let listener = Listener::bind(plain, files)
+        .with_context(|| format!("`tls.redirect`: can't listen on {plain}"))?;
+    tokio::spawn(listener.serve(tls::redirect(address.port()), stop.clone()));
     Ok(())
 }
 
@@ -180,14 +210,15 @@ fn warn_if_public(address: SocketAddr, what: &'static str) {
 }
 
 /// The URL at which `address` is reached from this machine.
-fn url(mut address: SocketAddr) -> String {
+fn url(mut address: SocketAddr, tls: bool) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => [127, 0, 0, 1].into(),
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}/")
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Tells the person at the terminal; nothing is lost if nobody is there.
@@ -202,12 +233,12 @@ mod tests {
     #[test]
     fn the_url_to_open_is_one_that_can_be_opened() {
         assert_eq!(
-            url(SocketAddr::from(([0, 0, 0, 0], 80))),
-            "http://127.0.0.1:80/"
+            url(SocketAddr::from(([0, 0, 0, 0], 80)), false),
+            "http://127.0.0.1:80"
         );
         assert_eq!(
-            url(SocketAddr::from(([10, 0, 0, 1], 8083))),
-            "http://10.0.0.1:8083/"
+            url(SocketAddr::from(([10, 0, 0, 1], 8083)), true),
+            "https://10.0.0.1:8083"
         );
     }
 }

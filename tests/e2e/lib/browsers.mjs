@@ -8,7 +8,7 @@ import puppeteer from "puppeteer-core";
 import { inPage } from "./page.mjs";
 import { until } from "./wait.mjs";
 
-const CHROMIUM_ARGS = [
+export const CHROMIUM_ARGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
   // Several pages play at once, and only one is in front.

@@ -1,5 +1,6 @@
 /** The product: one process with a configuration of its own, on a free port. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
 
 import { Child, freePort, ROOT, WORK } from "./processes.mjs";
@@ -23,34 +24,41 @@ export class Lunette {
    * @param {object} options.defaults The keys of `[defaults]`.
    * @param {string} options.level The log's level.
    * @param {number} options.port A port of the test's choice.
+   * @param {object} options.tables More tables of the configuration, or more keys of `server`, `log` and `defaults`.
+   * @param {string} options.ca Whose certificates it serves TLS with: a PEM file.
    * @param {(listen: string) => string[]} options.args Instead of a configuration: the command line.
    */
-  static async start({ streams = {}, defaults = {}, level = "info", args, env, core, port } = {}) {
+  static async start({ streams = {}, defaults = {}, level = "info", tables: more = {}, ca, args, env, core, port } = {}) {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: run make build, or set LUNETTE_BIN`);
     port ??= await freePort();
-    const lunette = new Lunette(port);
+    const lunette = new Lunette(port, ca);
     const listen = `127.0.0.1:${port}`;
-    const tables = { server: { listen }, log: { level }, defaults };
+    const tables = { ...more, server: { listen, ...more.server }, log: { level, ...more.log }, defaults: { ...defaults, ...more.defaults } };
     for (const [id, keys] of Object.entries(streams)) tables[`streams.${id}`] = typeof keys === "string" ? { url: keys } : keys;
     lunette.child = new Child(BINARY, args?.(listen) ?? ["--config", configFile(toml(tables))], { name: "lunette", env, core });
     await until("lunette is healthy", () => lunette.healthy());
     return lunette;
   }
 
-  constructor(port) {
+  constructor(port, ca) {
     this.port = port;
-    this.http = `http://127.0.0.1:${port}`;
+    this.ca = ca && readFileSync(ca);
+    this.http = `${ca ? "https" : "http"}://127.0.0.1:${port}`;
   }
 
   async healthy() {
     if (this.child.ended) throw new Error(`lunette ended: ${this.child.output.slice(-2000)}`);
-    return (await fetch(`${this.http}/healthz`)).ok;
+    if (!this.ca) return (await fetch(`${this.http}/healthz`)).ok;
+    return new Promise((resolve, reject) => {
+      const asked = request(`${this.http}/healthz`, { ca: this.ca }, (answer) => resolve(answer.resume().statusCode === 200));
+      asked.on("error", reject).end();
+    });
   }
 
   /** The WebSocket URL of a stream, or of one of its channels. */
   mse(stream, channel) {
     const path = channel === undefined ? stream : `${stream}/channel/${channel}`;
-    return `ws://127.0.0.1:${this.port}/stream/${path}/mse`;
+    return `${this.http.replace("http", "ws")}/stream/${path}/mse`;
   }
 
   /** The API's list of streams. */

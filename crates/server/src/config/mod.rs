@@ -5,8 +5,10 @@
 mod issue;
 mod ordered;
 mod parse;
+mod proxies;
 mod resolve;
 mod secret;
+mod tls;
 mod units;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,8 +22,10 @@ use serde::Deserialize;
 pub(crate) use issue::Report;
 use ordered::Ordered;
 use parse::Parsed;
+pub(crate) use proxies::{BasePath, Network};
 pub(crate) use resolve::camera;
 pub(crate) use secret::{Password, Url};
+pub(crate) use tls::{Acme, ServerTls};
 use units::{Period, Size, Span};
 
 /// Where the server listens if nothing else is said.
@@ -35,6 +39,7 @@ const MAX_FILE: u64 = 16 << 20;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    pub(crate) tls: ServerTls,
     pub(crate) log: Log,
     pub(crate) hls: Hls,
     pub(crate) defaults: Policy,
@@ -47,6 +52,8 @@ pub(crate) struct Config {
 pub(crate) struct Server {
     #[serde(deserialize_with = "units::address")]
     pub(crate) listen: SocketAddr,
+    pub(crate) base_path: BasePath,
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 /// `[log]`: what is logged, and how.
@@ -193,7 +200,11 @@ impl Default for Hls {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: LISTEN }
+        Self {
+            listen: LISTEN,
+            base_path: BasePath::default(),
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -214,6 +225,7 @@ pub(crate) fn check(name: &str, text: &str) -> Result<Loaded, Report> {
     let mut parsed = Parsed::new(text);
     let (streams, mut problems) = resolve::streams(&parsed.config);
     let hls = resolve::hls(&parsed.config.hls, &mut problems);
+    parsed.config.tls.check(&mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))

@@ -22,7 +22,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(path: &[&str], message: impl AsRef<str>) -> Self {
+    pub(super) fn new(path: &[&str], message: impl AsRef<str>) -> Self {
         Self {
             path: path.iter().map(|&key| key.to_owned()).collect(),
             message: redact::urls(message.as_ref()),

@@ -6,7 +6,11 @@ use super::*;
 
 const SAMPLE: &str = include_str!("../../../../config/lunette.toml");
 
-/// The sample with the `#` taken off each line that holds a key or a table, and a CA file that exists.
+fn testdata(name: &str) -> String {
+    format!("{}/src/config/testdata/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The sample with the `#` taken off each line that holds a key or a table, and files that exist.
 fn uncommented() -> String {
     SAMPLE
         .lines()
@@ -16,10 +20,9 @@ fn uncommented() -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
-        .replace(
-            "/etc/lunette/cameras.pem",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/testdata/ca.pem"),
-        )
+        .replace("/etc/lunette/cameras.pem", &testdata("ca.pem"))
+        .replace("/etc/lunette/certificate.pem", &testdata("certificate.pem"))
+        .replace("/etc/lunette/key.pem", &testdata("key.pem"))
 }
 
 fn report(text: &str) -> String {
@@ -41,12 +44,14 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let loaded = check("sample", &uncommented()).unwrap();
     let Config {
         server,
+        tls,
         log,
         hls,
         defaults,
         streams,
     } = loaded.config;
     assert_eq!((server, log), (Server::default(), Log::default()));
+    assert_eq!(tls.acme.directory, ServerTls::default().acme.directory);
     assert_eq!((hls, loaded.hls), (Hls::default(), Settings::default()));
     let policy = Channel::default().policy(&defaults);
     assert_eq!(policy, hub::Policy::default());
@@ -60,6 +65,8 @@ fn the_sample_shows_every_key_there_is() {
     let text = uncommented();
     for table in [
         "server",
+        "tls",
+        "tls.acme",
         "log",
         "hls",
         "defaults",
@@ -71,7 +78,7 @@ fn the_sample_shows_every_key_there_is() {
         for key in known.lines().next().unwrap().split(", ") {
             let shown = text
                 .lines()
-                .any(|line| line.starts_with(key) || line.contains(&format!(".{key}.")));
+                .any(|line| line.starts_with(key) || line.contains(&format!(".{key}")));
             assert!(
                 shown,
                 "config/lunette.toml does not show `{key}` of [{table}]"

@@ -128,6 +128,13 @@ from_text!(
 );
 from_text!(Size, "a size in quotes, such as \"32MiB\"");
 
+/// The same, where there need be none.
+pub(super) fn some_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address(deserializer).map(Some)
+}
+
 /// An address and a port, as serde's own reader takes them, with words for what it does not take.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,8 +17,12 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+
+use super::newcomers::{Newcomer, Newcomers};
+use crate::tls::Tls;
 
 /// How many connections are open at once at most; fewer where the system allows fewer open files.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -42,12 +46,25 @@ const NOT_SENT_LOWAT: u32 = 128 << 10;
 #[cfg(target_os = "linux")]
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// A socket that accepts connections and serves HTTP/1.1 and HTTP/2 on them.
+/// How many requests of one HTTP/2 connection are answered at the same time.
+const MAX_STREAMS: u32 = 128;
+
+/// A socket that accepts connections and serves HTTP/1.1 and HTTP/2 on them, in TLS where there is some.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
     slots: Arc<Semaphore>,
     capacity: u32,
+    newcomers: Newcomers,
+    tls: Option<Tls>,
+}
+
+/// Who is at the other end of the connection that a request came over. In the extensions of every request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// The connection is encrypted.
+    pub(crate) secure: bool,
 }
 
 impl Listener {
@@ -69,7 +86,15 @@ impl Listener {
             socket: TcpListener::from_std(socket.into())?,
             slots: Arc::new(Semaphore::new(capacity)),
             capacity: capacity as u32,
+            newcomers: Newcomers::new(capacity),
+            tls: None,
         })
+    }
+
+    /// The same in TLS.
+    pub(crate) fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// The address that it listens on.
@@ -86,8 +111,10 @@ impl Listener {
                 accepted = self.accept() => accepted,
             };
             match accepted {
-                Ok(stream) => {
-                    tokio::spawn(connection(stream, app.clone(), graceful.watcher()));
+                Ok(accepted) => {
+                    let serve =
+                        connection(accepted, self.tls.clone(), app.clone(), graceful.watcher());
+                    tokio::spawn(serve);
                 }
                 Err(error) if is_of_the_client(&error) => {
                     tracing::debug!(%error, "a client left before it was accepted");
@@ -109,26 +136,33 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<Connection> {
-        if self.slots.available_permits() == 0 {
+    async fn accept(&self) -> io::Result<Accepted> {
+        let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => self.slot_of_another().await?,
+        };
+        let (stream, address) = self.socket.accept().await?;
+        if let Err(error) = tune(&stream) {
+            tracing::debug!(%error, "a connection was closed as soon as it was open");
+        }
+        Ok(Accepted {
+            stream,
+            address,
+            newcomer: self.newcomers.join(),
+            slot,
+        })
+    }
+
+    /// All slots are taken: whoever came first of those that never asked for anything has to leave.
+    async fn slot_of_another(&self) -> io::Result<OwnedSemaphorePermit> {
+        if !self.newcomers.dismiss_one() {
             tracing::warn!(
                 connections = self.capacity,
                 "no more connections are accepted until one ends"
             );
         }
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, remote) = self.socket.accept().await?;
-        if let Err(error) = tune(&stream) {
-            tracing::debug!(%error, "a connection was closed as soon as it was open");
-        }
-        Ok(Connection {
-            stream,
-            remote,
-            _slot: slot,
-        })
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        slot.map_err(io::Error::other)
     }
 }
 
@@ -167,24 +201,64 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     }
 }
 
-async fn connection(stream: Connection, app: Router, watcher: Watcher) {
-    let asked = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&asked);
-    let remote = ConnectInfo(stream.remote);
+async fn connection(accepted: Accepted, tls: Option<Tls>, app: Router, watcher: Watcher) {
+    let Accepted {
+        stream,
+        address,
+        newcomer,
+        slot,
+    } = accepted;
+    let peer = Peer {
+        address,
+        secure: tls.is_some(),
+    };
+    let serve = async {
+        let stream = match tls {
+            None => Stream::Plain(stream),
+            Some(tls) => match tls.accept(stream).await {
+                Ok(Some(stream)) => Stream::Tls(Box::new(stream)),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    return;
+                }
+            },
+        };
+        let connection = Connection {
+            stream,
+            _slot: slot,
+        };
+        serve_http(connection, peer, Arc::clone(&newcomer), app, watcher).await;
+    };
+    tokio::select! {
+        () = serve => {}
+        () = newcomer.dismissed() => tracing::debug!("a connection that never asked made room"),
+    }
+}
+
+async fn serve_http(
+    connection: Connection,
+    peer: Peer,
+    newcomer: Arc<Newcomer>,
+    app: Router,
+    watcher: Watcher,
+) {
+    let seen = Arc::clone(&newcomer);
     let app = app.map_request(move |mut request: Request<Incoming>| {
-        seen.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(remote);
+        seen.asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(ConnectInfo(peer.address));
         request
     });
     let builder = builder();
-    let served =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
+    let served = builder
+        .serve_connection_with_upgrades(TokioIo::new(connection), TowerToHyperService::new(app));
     let mut served = pin!(watcher.watch(served));
     // Before the protocol is known, hyper's own timeout does not run.
     let served = tokio::select! {
         served = &mut served => served,
         () = tokio::time::sleep(HEAD_TIMEOUT) => {
-            if !asked.load(Ordering::Relaxed) {
+            if !newcomer.asked.load(Ordering::Relaxed) {
                 return;
             }
             served.await
@@ -206,16 +280,41 @@ fn builder() -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(MAX_HEAD as u32)
+        .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(HEAD_TIMEOUT);
     builder
 }
 
-/// An accepted connection, which holds one of the slots as long as it is open, upgraded or not.
+/// A connection that nothing was read from yet.
+#[derive(Debug)]
+struct Accepted {
+    stream: TcpStream,
+    address: SocketAddr,
+    newcomer: Arc<Newcomer>,
+    slot: OwnedSemaphorePermit,
+}
+
+/// A connection, which holds one of the slots as long as it is open, upgraded or not.
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
-    remote: SocketAddr,
+    stream: Stream,
     _slot: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Calls `$do` on whatever stream it is.
+macro_rules! either {
+    ($self:ident, $stream:ident => $do:expr) => {
+        match &mut $self.stream {
+            Stream::Plain($stream) => $do,
+            Stream::Tls($stream) => $do,
+        }
+    };
 }
 
 impl AsyncRead for Connection {
@@ -224,7 +323,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -234,7 +333,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -242,18 +341,21 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        either!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

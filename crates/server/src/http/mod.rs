@@ -2,7 +2,11 @@
 
 mod api;
 mod assets;
+mod body;
+mod client;
+mod entry;
 mod listener;
+mod newcomers;
 mod problem;
 mod state;
 
@@ -16,6 +20,7 @@ use axum::{Router, middleware};
 use hub::Registry;
 
 pub(crate) use assets::Assets;
+pub(crate) use entry::Entry;
 pub(crate) use listener::{Listener, raise_open_files};
 
 /// What pages may load: our own files and sockets, and the blobs that a player makes of media.

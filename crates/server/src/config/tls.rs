@@ -1,0 +1,128 @@
+//! `[tls]`: certificates for the HTTP side.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::resolve::Problem;
+use super::units;
+use crate::tls::Files;
+
+/// Let's Encrypt.
+const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// Where a service keeps what must outlive it.
+const CACHE: &str = "/var/lib/lunette/acme";
+
+/// `[tls]`: with a certificate, or with `acme`, the address of `[server] listen` speaks TLS.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerTls {
+    /// The certificate and those that vouch for it, PEM.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub(crate) key: Option<PathBuf>,
+    /// Where plain HTTP is told to come back with TLS.
+    #[serde(deserialize_with = "units::some_address")]
+    pub(crate) redirect: Option<SocketAddr>,
+    pub(crate) acme: Acme,
+}
+
+/// `[tls.acme]`: certificates from an authority that speaks ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Acme {
+    /// The names that the certificate is for; none: no ACME.
+    pub(crate) domains: Vec<String>,
+    /// Whom the authority may write to.
+    pub(crate) email: Option<String>,
+    /// The authority.
+    pub(crate) directory: String,
+    /// Where the account and the certificate are kept.
+    pub(crate) cache: PathBuf,
+    /// Whom to trust to be the authority, besides those that the system trusts.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            email: None,
+            directory: DIRECTORY.to_owned(),
+            cache: CACHE.into(),
+            ca_file: None,
+        }
+    }
+}
+
+impl ServerTls {
+    /// Whether there is to be TLS at all.
+    pub(crate) fn wanted(&self) -> bool {
+        self.certificate.is_some() || !self.acme.domains.is_empty()
+    }
+
+    /// The certificate and key files, where both are named.
+    pub(crate) fn files(&self) -> Option<Files> {
+        Some(Files {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+        })
+    }
+
+    /// What is wrong with it, files included.
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        let mut wrong = |key: &[&str], message: String| {
+            problems.push(Problem::new(&[&["tls"], key].concat(), message));
+        };
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => wrong(
+                &["certificate"],
+                "a certificate needs its private key: write key = \"…\" beside it".to_owned(),
+            ),
+            (None, Some(_)) => wrong(
+                &["key"],
+                "a private key needs its certificate: write certificate = \"…\" beside it"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        if let Some(Err(error)) = self.files().map(|files| files.load()) {
+            wrong(&[error.key()], error.to_string());
+        }
+        if self.redirect.is_some() && !self.wanted() {
+            wrong(
+                &["redirect"],
+                "there is nothing to redirect to without TLS: name a certificate and key, or acme.domains".to_owned(),
+            );
+        }
+        for domain in &self.acme.domains {
+            if !is_host_name(domain) {
+                wrong(
+                    &["acme", "domains"],
+                    format!(
+                        "`{domain}` is no host name such as \"cameras.example.com\"; wildcards can't be had over TLS-ALPN-01"
+                    ),
+                );
+            }
+        }
+        if !self.acme.directory.starts_with("https://") {
+            wrong(
+                &["acme", "directory"],
+                "an ACME directory is an https:// URL".to_owned(),
+            );
+        }
+    }
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err()
+}

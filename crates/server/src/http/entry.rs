@@ -1,0 +1,170 @@
+//! What happens to every request before it is known which route it is for: who it is from, and under which path all
+//! this is served.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::LOCATION;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt as _;
+
+use super::body;
+use super::client::Client;
+use super::listener::Peer;
+use super::problem;
+use crate::config::{BasePath, Network};
+
+/// Paths that are served at the root too: those who ask whether the server runs don't come through the proxy.
+const AT_ROOT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What stands in front of the server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    pub(crate) base: BasePath,
+    pub(crate) trusted: Arc<[Network]>,
+}
+
+impl Entry {
+    /// `app`, under the base path, with a [`Client`] in the extensions of every request.
+    pub(crate) fn before(self, app: Router) -> Router {
+        Router::new().fallback(move |request| self.clone().pass(request, app.clone()))
+    }
+
+    async fn pass(self, request: Request, app: Router) -> Response {
+        let mut request = body::bounded(request);
+        if let Some(peer) = request.extensions().get::<Peer>().copied() {
+            let client = Client::of(peer, request.headers(), &self.trusted);
+            request.extensions_mut().insert(client);
+            if client.address != peer.address.ip() {
+                // Whoever shows viewers shows them, and not the proxy.
+                let remote = SocketAddr::new(client.address, 0);
+                request.extensions_mut().insert(ConnectInfo(remote));
+            }
+        }
+        let base = self.base.as_str();
+        match below(base, request.uri()) {
+            Below::Here => {}
+            Below::There(uri) => *request.uri_mut() = uri,
+            Below::Redirect => return to_base(base),
+            Below::Nowhere => return problem::not_found(request.uri()),
+        }
+        let response = app.oneshot(request).await;
+        moved(response.into_response(), base)
+    }
+}
+
+enum Below {
+    Here,
+    There(Uri),
+    Redirect,
+    Nowhere,
+}
+
+/// Where `uri` leads, seen from `base`.
+fn below(base: &str, uri: &Uri) -> Below {
+    let path = uri.path();
+    if base.is_empty() || AT_ROOT.contains(&path) {
+        return Below::Here;
+    }
+    if path == "/" || path == base {
+        return Below::Redirect;
+    }
+    let rest = path.strip_prefix(base).filter(|rest| rest.starts_with('/'));
+    let Some(rest) = rest else {
+        return Below::Nowhere;
+    };
+    let rest = match uri.query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(rest).ok();
+    Uri::from_parts(parts).map_or(Below::Nowhere, Below::There)
+}
+
+/// Pages have relative URLs, so they need the slash.
+fn to_base(base: &str) -> Response {
+    let location = HeaderValue::from_str(&format!("{base}/")).expect("a base path is ASCII");
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response()
+}
+
+/// What a route says of where something is, as a client sees it.
+fn moved(mut response: Response, base: &str) -> Response {
+    let location = response.headers().get(LOCATION);
+    let path = location.and_then(|location| location.to_str().ok());
+    let path =
+        path.filter(|path| !base.is_empty() && path.starts_with('/') && !path.starts_with("//"));
+    if let Some(there) = path.and_then(|path| HeaderValue::from_str(&format!("{base}{path}")).ok())
+    {
+        response.headers_mut().insert(LOCATION, there);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+
+    use super::*;
+
+    async fn ask(base: &str, uri: &str) -> (StatusCode, Option<String>, String) {
+        let app = Router::new()
+            .route("/", get(|| async { "page" }))
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/echo", get(|uri: Uri| async move { uri.to_string() }))
+            .route("/made", get(|| async { [(LOCATION, "/made/1")] }))
+            .route("/far", get(|| async { [(LOCATION, "//elsewhere/x")] }));
+        let entry = Entry {
+            base: base.parse().unwrap(),
+            ..Entry::default()
+        };
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        let response = entry.before(app).oneshot(request).await.unwrap();
+        let location = response.headers().get(LOCATION);
+        let location = location.map(|location| location.to_str().unwrap().to_owned());
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        (status, location, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn all_is_under_the_base_path_and_routes_do_not_see_it() {
+        assert_eq!(ask("/cams", "/cams/echo?a=b%20c").await.2, "/echo?a=b%20c");
+        assert_eq!(ask("/cams", "/cams/").await.2, "page");
+        assert_eq!(ask("/cams", "/healthz").await.2, "ok");
+        assert_eq!(ask("/cams", "/cams/healthz").await.2, "ok");
+        for elsewhere in ["/echo", "/camsecho", "/cams2/echo", "/cam"] {
+            assert_eq!(
+                ask("/cams", elsewhere).await.0,
+                StatusCode::NOT_FOUND,
+                "{elsewhere}"
+            );
+        }
+        assert_eq!(ask("/", "/echo").await.2, "/echo");
+    }
+
+    #[tokio::test]
+    async fn where_something_is_is_told_with_the_base_path() {
+        for path in ["/", "/cams"] {
+            let (status, location, _) = ask("/cams", path).await;
+            assert_eq!(
+                (status, location.as_deref()),
+                (StatusCode::PERMANENT_REDIRECT, Some("/cams/"))
+            );
+        }
+        assert_eq!(
+            ask("/cams", "/cams/made").await.1.as_deref(),
+            Some("/cams/made/1")
+        );
+        assert_eq!(ask("/", "/made").await.1.as_deref(), Some("/made/1"));
+        assert_eq!(
+            ask("/cams", "/cams/far").await.1.as_deref(),
+            Some("//elsewhere/x")
+        );
+    }
+}
