@@ -84,6 +84,12 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Ask a running server whether it lives; status 0 if it does. For containers, which have no curl
+    Healthcheck {
+        /// Where the server listens
+        #[arg(value_name = "ADDRESS", default_value_t = LISTEN)]
+        address: SocketAddr,
+    },
     /// Be an RTSP camera that shows a clip with a clock, to try other software with
     DemoCamera {
         /// The address and port to listen on

@@ -1,7 +1,8 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
 //!
 //! Read in this order: `cli` (what can be asked for), `config` (what a file can say), `serve` (which parts
-//! run, and how they end), `http` (routes and listener), `tls` (certificates), `logging`, `redact` (what must not be shown).
+//! run, and how they end), `http` (routes and listener), `tls` (certificates), `ops` (health, figures),
+//! `logging`, `redact` (what must not be shown).
 //!
 //! It never contains media logic, and never shows a secret.
 
@@ -9,6 +10,7 @@ mod cli;
 mod config;
 mod http;
 mod logging;
+mod ops;
 mod redact;
 mod serve;
 mod tls;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Some(Command::Check { config }) => check(&config),
+        Some(Command::Healthcheck { address }) => serve::healthcheck(address),
         Some(Command::DemoCamera { listen, user, log }) => serve::demo_camera(listen, user, &log),
         None => serve::run(&cli.serve),
     };

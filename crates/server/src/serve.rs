@@ -15,6 +15,7 @@ use crate::cli::{DemoUser, LogOptions, Serve};
 use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, ServerTls, Url};
 use crate::http::{Assets, Entry, Listener, raise_open_files, router};
 use crate::logging;
+use crate::ops::{self, Ops, Readiness};
 use crate::tls::{self, Tls};
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
@@ -37,6 +38,15 @@ pub(crate) fn run(wanted: &Serve) -> anyhow::Result<()> {
     runtime()?.block_on(serve(wanted, loaded))
 }
 
+/// Asks the server at `address` whether it lives.
+pub(crate) fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?
+        .block_on(ops::check(address))
+}
+
 /// Runs the demo camera alone until the process is told to stop.
 pub(crate) fn demo_camera(
     listen: SocketAddr,
@@ -46,7 +56,8 @@ pub(crate) fn demo_camera(
     let format = log.format.unwrap_or(LogFormat::Text);
     logging::start(log.filter.as_deref(), Level::default(), format)?;
     runtime()?.block_on(async {
-        let stop = stop_on_signal()?;
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone(), |_| std::future::ready(()))?;
         let user = user.map(|user| demo_camera::User {
             name: user.name,
             password: user.password,
@@ -69,10 +80,12 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
-    let stop = stop_on_signal()?;
-    let configured = loaded.as_ref().map(|loaded| loaded.config.server.listen);
-    let address = wanted.listen(configured);
     let config = loaded.as_ref().map(|loaded| &loaded.config);
+    let drain = config.map_or(config::DRAIN, |config| config.server.drain.0);
+    let metrics = ops::Settings::from(config.map(|config| &config.metrics));
+    let (stop, readiness) = (CancellationToken::new(), Readiness::default());
+    drain_on_signal(stop.clone(), readiness.clone(), drain)?;
+    let address = wanted.listen(config.map(|config| config.server.listen));
     let tls = config.map(|config| config.tls.clone()).unwrap_or_default();
     let entry = config.map_or_else(Entry::default, |config| Entry {
         base: config.server.base_path.clone(),
@@ -98,7 +111,9 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
         hls,
         stop.clone(),
     ));
-    let app = entry.before(router(registry.clone(), assets, media));
+    let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
+    let app = ops.around(router(registry.clone(), assets, media.merge(ops.router())));
+    let app = entry.before(app);
     warn_if_public(
         address,
         "everybody who can reach this address can watch: there is no authorization yet",
@@ -178,29 +193,62 @@ fn one(id: &str, name: &str, channel: &Channel) -> anyhow::Result<StreamSpec> {
     })
 }
 
-/// A token that is cancelled by SIGINT and SIGTERM. Another one, once [`IMPATIENCE`] is over, ends the process
-/// at once.
-fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+/// Cancels `stop` after SIGINT, and `drain` after SIGTERM, while `readiness` says that we end.
+fn drain_on_signal(
+    stop: CancellationToken,
+    readiness: Readiness,
+    drain: Duration,
+) -> anyhow::Result<()> {
+    stop_on_signal(stop, move |asked| async move {
+        if asked == Asked::ByMachine {
+            let seconds = drain.as_secs_f64();
+            tracing::info!(event = "draining", seconds, "draining");
+            readiness.drain(drain).await;
+        }
+    })
+}
+
+/// Who wants us to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// SIGINT: somebody at a terminal, who waits for it.
+    ByHand,
+    /// SIGTERM: a service manager.
+    ByMachine,
+}
+
+/// Cancels `stop` after a signal and whatever `before` does. Another signal, once [`IMPATIENCE`] is over, ends the
+/// process at once.
+fn stop_on_signal<F>(
+    stop: CancellationToken,
+    before: impl FnOnce(Asked) -> F + Send + 'static,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("can't listen for signals")?;
-    let stop = CancellationToken::new();
-    let told = stop.clone();
     tokio::spawn(async move {
-        let mut first: Option<Instant> = None;
-        loop {
+        let mut next = async || {
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                _ = interrupt.recv() => Asked::ByHand,
+                _ = terminate.recv() => Asked::ByMachine,
             }
-            match first {
-                None => first = Some(Instant::now()),
-                Some(first) if first.elapsed() > IMPATIENCE => std::process::exit(1),
-                Some(_) => {}
+        };
+        let asked = next().await;
+        let first = Instant::now();
+        tokio::spawn(async move {
+            before(asked).await;
+            stop.cancel();
+        });
+        loop {
+            next().await;
+            if first.elapsed() > IMPATIENCE {
+                std::process::exit(1);
             }
-            told.cancel();
         }
     });
-    Ok(stop)
+    Ok(())
 }
 
 fn warn_if_public(address: SocketAddr, what: &'static str) {

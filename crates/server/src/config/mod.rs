@@ -13,6 +13,7 @@ mod units;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use egress_hls::Settings;
@@ -31,6 +32,11 @@ use units::{Period, Size, Span};
 /// Where the server listens if nothing else is said.
 pub(crate) const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8083);
+/// For how long the server goes on as before when it is told to stop, if nothing else is said: long enough for a proxy
+/// beside it to see that it is not ready any more, and short for a person who waits.
+pub(crate) const DRAIN: Duration = Duration::from_secs(1);
+/// For how many channels figures are told one by one, if nothing else is said: some 25 lines for each.
+const MAX_CHANNELS: usize = 2000;
 /// The largest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
 
@@ -41,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) tls: ServerTls,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
     pub(crate) hls: Hls,
     pub(crate) defaults: Policy,
     pub(crate) streams: Ordered<StreamId, Stream>,
@@ -54,6 +61,7 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) base_path: BasePath,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) drain: Span,
 }
 
 /// `[log]`: what is logged, and how.
@@ -62,6 +70,13 @@ pub(crate) struct Server {
 pub(crate) struct Log {
     pub(crate) level: Level,
     pub(crate) format: LogFormat,
+}
+
+/// `[metrics]`: what is told at `/metrics`.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub(crate) max_channels: usize,
 }
 
 /// `[hls]`: how LL-HLS and HLS are cut, how much is kept, and when.
@@ -198,12 +213,21 @@ impl Default for Hls {
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            max_channels: MAX_CHANNELS,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
             listen: LISTEN,
             base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
+            drain: Span(DRAIN),
         }
     }
 }

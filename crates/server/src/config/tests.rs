@@ -45,6 +45,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let Config {
         server,
         tls,
+        metrics,
         log,
         hls,
         defaults,
@@ -55,6 +56,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     assert_eq!((hls, loaded.hls), (Hls::default(), Settings::default()));
     let policy = Channel::default().policy(&defaults);
     assert_eq!(policy, hub::Policy::default());
+    assert_eq!(metrics, Metrics::default());
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["front", "garden"]);
     assert_eq!(loaded.streams.len(), 2);
@@ -67,6 +69,7 @@ fn the_sample_shows_every_key_there_is() {
         "server",
         "tls",
         "tls.acme",
+        "metrics",
         "log",
         "hls",
         "defaults",

@@ -7,11 +7,6 @@ use hub::{ChannelStatus, Registry};
 use media::{Kind, Track};
 use serde::Serialize;
 
-/// `GET /healthz`: the server runs and answers.
-pub(super) async fn healthz() -> Response {
-    fresh("ok\n")
-}
-
 /// `GET /api/v1/streams`: all Streams, in the order of the configuration. It holds no URL of a camera.
 pub(super) async fn streams(State(registry): State<Registry>) -> Response {
     let streams = registry
@@ -118,7 +113,7 @@ impl From<&Track> for TrackInfo {
 }
 
 /// A response that no cache keeps.
-pub(super) fn fresh(body: impl IntoResponse) -> Response {
+pub(crate) fn fresh(body: impl IntoResponse) -> Response {
     let mut response = body.into_response();
     response
         .headers_mut()

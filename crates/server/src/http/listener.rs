@@ -67,6 +67,27 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
 }
 
+/// How many connections there are and may be, to look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Slots {
+    free: Arc<Semaphore>,
+    capacity: u32,
+}
+
+impl Slots {
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> u64 {
+        let taken = self.capacity() - self.free.available_permits() as u64;
+        // The listener holds the slot of the connection that comes next.
+        taken.saturating_sub(1)
+    }
+
+    /// How many may be open.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity.into()
+    }
+}
+
 impl Listener {
     /// Listens on `address`. `files` is how many open files the system allows.
     pub(crate) fn bind(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
@@ -100,6 +121,14 @@ impl Listener {
     /// The address that it listens on.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// How many connections there are and may be.
+    pub(crate) fn slots(&self) -> Slots {
+        Slots {
+            free: Arc::clone(&self.slots),
+            capacity: self.capacity,
+        }
     }
 
     /// Serves `app` until `stop`, then lets what is under way end, for [`DRAIN`] at most.

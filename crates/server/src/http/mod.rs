@@ -19,9 +19,11 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use hub::Registry;
 
+pub(crate) use api::fresh;
 pub(crate) use assets::Assets;
 pub(crate) use entry::Entry;
-pub(crate) use listener::{Listener, raise_open_files};
+pub(crate) use listener::{Listener, Slots, raise_open_files};
+pub(crate) use problem::problem;
 
 /// What pages may load: our own files and sockets, and the blobs that a player makes of media.
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -30,7 +32,6 @@ const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'sel
 /// All routes over `registry`: the API, the states of Channels, the pages of `assets`, and the routers of the egresses in `media`.
 pub(crate) fn router(registry: Registry, assets: Assets, media: Router) -> Router {
     let own = Router::new()
-        .route("/healthz", get(api::healthz))
         .route("/api/v1/streams", get(api::streams))
         .with_state(registry.clone())
         .merge(state::router(registry))

@@ -14,7 +14,7 @@ struct Problem<'a> {
 }
 
 /// A response with `status`, told by `detail`.
-pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
     let body = Json(Problem {
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),

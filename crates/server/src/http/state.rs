@@ -11,7 +11,7 @@ use hub::{Channel, ChannelId, Registry, State as ChannelState, StreamId};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{api, problem};
+use super::{fresh, problem};
 
 /// The message of type `state` of `lunette.v1` (`docs/mse.md`); here it may also say "idle", where nobody watches.
 #[derive(Debug, Serialize)]
@@ -65,12 +65,12 @@ fn answer(channel: Option<Channel>) -> Response {
     let mut response = match channel {
         Some(channel) => {
             let condition = Condition::of(&channel.state().borrow(), Instant::now());
-            api::fresh(Json(Message {
+            fresh(Json(Message {
                 r#type: "state",
                 condition,
             }))
         }
-        None => problem::problem(StatusCode::NOT_FOUND, "there is no such stream or channel"),
+        None => problem(StatusCode::NOT_FOUND, "there is no such stream or channel"),
     };
     response
         .headers_mut()

@@ -104,7 +104,9 @@ async fn what_is_not_there_is_a_problem_document() {
         body.contains("there is nothing at /api/v1/nothing"),
         "{body}"
     );
-    let request = Request::delete("/healthz").body(Body::empty()).unwrap();
+    let request = Request::delete("/api/v1/streams")
+        .body(Body::empty())
+        .unwrap();
     let response = app().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
@@ -154,7 +156,7 @@ async fn a_request_over_a_socket_is_answered_and_the_end_is_soon() {
     let (address, stop, served) = listening(app());
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"GET /api/v1/streams HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
     let mut answer = vec![0; 1024];

@@ -1,0 +1,151 @@
+//! `/metrics`: all figures, in the forms of Prometheus.
+
+mod process;
+mod streams;
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+
+use super::encoding::{Form, gauges};
+use super::readiness::Readiness;
+use super::requests::Requests;
+use crate::config;
+use crate::http::{Slots, fresh, problem};
+
+/// How much is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// For how many Channels figures are told one by one.
+    pub(crate) max_channels: usize,
+}
+
+impl From<Option<&config::Metrics>> for Settings {
+    fn from(configured: Option<&config::Metrics>) -> Self {
+        let fallback = config::Metrics::default();
+        Self {
+            max_channels: configured.unwrap_or(&fallback).max_channels,
+        }
+    }
+}
+
+/// What is told at a scrape.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Arc<Registry>,
+    /// One scrape at a time: a second one waits, so that scrapes never take more than one core.
+    turn: Mutex<()>,
+}
+
+impl Metrics {
+    pub(super) fn new(
+        streams: hub::Registry,
+        slots: Slots,
+        readiness: Readiness,
+        requests: &Requests,
+        settings: Settings,
+    ) -> Self {
+        let mut registry = Registry::default();
+        let ours = registry.sub_registry_with_prefix("lunette");
+        ours.register(
+            "build",
+            "The version that runs",
+            Info::new([("version", env!("LUNETTE_VERSION"))]),
+        );
+        ours.register(
+            "http_requests",
+            "Requests that were answered, by class of route and status",
+            requests.0.clone(),
+        );
+        ours.register_collector(Box::new(Server { slots, readiness }));
+        ours.register_collector(Box::new(streams::Streams::new(streams, settings)));
+        registry.register_collector(Box::new(process::Process::new()));
+        Self {
+            registry: Arc::new(registry),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// All figures. They are written outside the runtime's own threads, where frames are on their way.
+    async fn scrape(&self, form: Form, gzip: bool) -> Result<Vec<u8>, fmt::Error> {
+        let _turn = self.turn.lock().await;
+        let registry = Arc::clone(&self.registry);
+        let write = move || {
+            let text = form.encode(&registry)?;
+            if !gzip {
+                return Ok(text.into_bytes());
+            }
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            let done = encoder
+                .write_all(text.as_bytes())
+                .and_then(|()| encoder.finish());
+            Ok(done.expect("a Vec takes whatever is written"))
+        };
+        tokio::task::spawn_blocking(write)
+            .await
+            .unwrap_or(Err(fmt::Error))
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn serve(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> Response {
+    let form = Form::asked(&headers);
+    let gzip = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("gzip"));
+    let Ok(body) = metrics.scrape(form, gzip).await else {
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the figures could not be written; the log says why",
+        );
+    };
+    let mut response = fresh(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// The figures of the server itself.
+#[derive(Debug)]
+struct Server {
+    slots: Slots,
+    readiness: Readiness,
+}
+
+impl Collector for Server {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
+        let none: &[(&str, &str)] = &[];
+        let ready = u64::from(self.readiness.refusal().is_none());
+        gauges(
+            &mut out,
+            "ready",
+            None,
+            "1 while new viewers should come here",
+        )?
+        .gauge(&none, &ready)?;
+        let help = "Connections that are open, WebSockets included";
+        gauges(&mut out, "http_connections", None, help)?.gauge(&none, &self.slots.open())?;
+        let help = "How many connections may be open; more wait until one ends";
+        gauges(&mut out, "http_connections_max", None, help)?.gauge(&none, &self.slots.capacity())
+    }
+}
