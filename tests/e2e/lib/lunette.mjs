@@ -33,7 +33,7 @@ export class Lunette {
     port ??= await freePort();
     const lunette = new Lunette(port, ca);
     const listen = `127.0.0.1:${port}`;
-    const tables = { ...more, server: { listen, ...more.server }, log: { level, ...more.log }, defaults: { ...defaults, ...more.defaults } };
+    const tables = { ...more, server: { listen, drain: "0s", ...more.server }, log: { level, ...more.log }, defaults: { ...defaults, ...more.defaults } };
     for (const [id, keys] of Object.entries(streams)) tables[`streams.${id}`] = typeof keys === "string" ? { url: keys } : keys;
     lunette.child = new Child(BINARY, args?.(listen) ?? ["--config", configFile(toml(tables))], { name: "lunette", env, core });
     await until("lunette is healthy", () => lunette.healthy());
