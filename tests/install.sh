@@ -13,6 +13,8 @@ packages=(
   glib-networking openssl
   # clips, and a parser
   ffmpeg
+  # a cache in front of HLS
+  nginx-light
   # the browsers
   chromium firefox-esr
   # setpriv, so that no child outlives its test

@@ -2,12 +2,13 @@
 /**
  * Benchmarks of the whole binary. Each part prints rows `what: figures`; all go to .work/bench.json too.
  *
- *     bench.mjs [load] [idle] [join] [latency]
+ *     bench.mjs [load] [hls] [idle] [join] [latency]
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { launch, Page } from "../e2e/lib/browsers.mjs";
+import { nginx, varnish } from "../e2e/lib/caches.mjs";
 import { gstCamera } from "../e2e/lib/cameras.mjs";
 import { Lunette } from "../e2e/lib/lunette.mjs";
 import { Child, run, TESTS, WORK } from "../e2e/lib/processes.mjs";
@@ -68,6 +69,35 @@ async function bareLoop(stream, n, record) {
   await sink.exited;
   const seen = JSON.parse(json);
   row(`  bare loop ${stream}, ${n} sockets`, { cpu: `${seen.server_cpu_percent} %`, rss: `${seen.server_rss_mib} MiB`, out: `${seen.mbit_per_s} Mbit/s` });
+}
+
+/** Many players of LL-HLS: those who all wait for one part, those who play, and those who play through a cache. */
+async function hls() {
+  const camera = await gstCamera({ files: { main: "main.mp4+tone.m4a" }, core: OTHERS });
+  const lunette = await Lunette.start({ streams: { main: camera.url("main") } });
+  const crowd = async (what, http, args) => {
+    const index = `${http}/stream/main/channel/0/hlsll/live/index.m3u8`;
+    const seen = JSON.parse(await run(join(LOAD, "hlsload"), [index, "--secs", 15, "--ramp", 2000, "--pid", lunette.child.pid, "--json", ...args]));
+    row(what, {
+      requests: `${seen.requests_per_s} /s`, cpu: `${seen.server_cpu_percent} % = ${seen.server_us_per_request} us each`,
+      spread: `${seen.spread_p50_ms}/${seen.spread_max_ms} ms`, memory: `${seen.server_kib_per_player} KiB each`,
+      "from the cache": seen.cache_hits, failed: seen.failed, load: `${seen.load_cpu_percent} %`,
+    });
+    if (seen.failures.length) console.log(`    ${seen.failures.join("\n    ")}`);
+  };
+  await crowd("10,000 wait for the same part", lunette.http, ["--n", 10_000, "--held"]);
+  await crowd("1,000 players, playlists and parts", lunette.http, ["--n", 1000, "--media"]);
+  for (const cache of [nginx, varnish]) {
+    if (cache === varnish && !existsSync("/usr/sbin/varnishd")) {
+      console.log("varnish is not installed: not measured");
+      continue;
+    }
+    const front = await cache(new URL(lunette.http).host);
+    await crowd(`  through ${cache.name}`, front.http, ["--n", 1000, "--media"]);
+    await front.stop();
+  }
+  await lunette.stop();
+  await camera.kill();
 }
 
 /** Cameras that are always connected, without a viewer. */
@@ -136,7 +166,7 @@ async function latency() {
   }
 }
 
-const PARTS = { load, idle, join: firstPicture, latency };
+const PARTS = { load, hls, idle, join: firstPicture, latency };
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PARTS)) await PARTS[name]();
 writeFileSync(join(WORK, "bench.json"), JSON.stringify(rows, null, 2));
 process.exit();

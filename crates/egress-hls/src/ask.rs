@@ -62,10 +62,8 @@ impl Ask {
         if segment > last.saturating_add(2) {
             return Verdict::Refuse("_HLS_msn is too far ahead");
         }
-        let parts = match window.open() {
-            Some(open) if open.number == segment => open.parts.len() as u64,
-            _ => 0,
-        };
+        // Of a segment that has just ended, more parts may be asked for than there are: the next segment's first is meant.
+        let parts = window.parts(segment);
         // The last part there is has the number `parts - 1`.
         if self
             .part

@@ -240,15 +240,21 @@ impl Window {
     /// without `part`, whether the segment is whole (draft-pantos-hls-rfc8216bis §6.2.5.2).
     pub(crate) fn has(&self, segment: u64, part: Option<u64>) -> bool {
         let open = self.last();
-        let parts = self.open.as_ref().map_or(0, |open| open.parts.len() as u64);
         if segment != open {
-            let Some(part) = part.filter(|_| segment + 1 == open && parts == 0) else {
+            let begun = self.parts(open) > 0;
+            let Some(part) = part.filter(|_| segment + 1 == open && !begun) else {
                 return segment < open;
             };
-            let whole = self.listed.back().map_or(0, |last| last.parts.len() as u64);
-            return part < whole;
+            return part < self.parts(segment);
         }
-        part.is_some_and(|part| part < parts)
+        part.is_some_and(|part| part < self.parts(segment))
+    }
+
+    /// How many parts there are so far of the segment in the making, or of the newest whole one; 0 for others.
+    pub(crate) fn parts(&self, segment: u64) -> u64 {
+        let newest = self.listed.back().into_iter().chain(&self.open);
+        let found = newest.into_iter().find(|one| one.number == segment);
+        found.map_or(0, |one| one.parts.len() as u64)
     }
 
     /// The whole segment with that number, listed or not.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ask::{Ask, Verdict};
 use crate::playlist::{self, Playlist};
 use crate::testing::{
     Begins, Listed, ListedSegment, Scene, film, frame, packager, picture_format, sound_format,
@@ -30,6 +31,7 @@ fn play(scenes: &[Scene], sound: bool, settings: Settings, every: usize) -> Pack
     let mut packager = packager(settings);
     let mut before: Option<Listed> = None;
     let (mut parts, mut hint) = (0_usize, 0);
+    let mut asked = None;
     for (frame, tracks) in film(scenes, sound) {
         if !packager.push(&frame, &tracks) {
             continue;
@@ -39,6 +41,7 @@ fn play(scenes: &[Scene], sound: bool, settings: Settings, every: usize) -> Pack
         // §4.4.5.3: what was hinted at has come.
         assert!(hint == packager.window.next_part() || packager.window.part(hint).is_some());
         hint = packager.window.next_part();
+        asked = Some(check_asking(&packager, asked));
         if parts.is_multiple_of(every)
             && let Some(low) = listed(&packager, Playlist::Low)
         {
@@ -56,6 +59,30 @@ fn play(scenes: &[Scene], sound: bool, settings: Settings, every: usize) -> Pack
     }
     assert!(before.is_some(), "there was never a playlist");
     packager
+}
+
+/// §6.2.5.2: what a player at live asks for next is waited for, as is what one asks for that runs ahead; what was `asked`
+/// for before the newest part came is there. Returns what is asked for next.
+fn check_asking(packager: &Packager, asked: Option<Ask>) -> Ask {
+    let window = packager.window();
+    let timing = packager.timing().expect("there is a part");
+    let ask = |segment, part| Ask {
+        segment: Some(segment),
+        part: Some(part),
+        skip: false,
+    };
+    if let Some(asked) = asked {
+        assert_eq!(asked.judge(window, timing), Verdict::Answer, "{asked:?}");
+    }
+    let next = ask(window.last(), window.parts(window.last()));
+    assert_eq!(next.judge(window, timing), Verdict::Wait, "{next:?}");
+    if let Some(newest) = window.all().next_back() {
+        let ahead = ask(newest.number, newest.parts.len() as u64 + 2);
+        assert_eq!(ahead.judge(window, timing), Verdict::Wait, "{ahead:?}");
+        let far = ask(newest.number, newest.parts.len() as u64 + 20);
+        assert!(matches!(far.judge(window, timing), Verdict::Refuse(_)));
+    }
+    next
 }
 
 fn check_bounds(packager: &Packager) {
