@@ -22,7 +22,7 @@ import type {
   TransportKind,
   TransportStats,
 } from "./transport.ts";
-import { under } from "./transport.ts";
+import { carryQuery, under } from "./transport.ts";
 
 /** The playlist, below a stream's base URL. */
 const PLAYLIST = "hlsll/live/index.m3u8";
@@ -139,7 +139,7 @@ class HlsJs implements Transport {
     if (this.#over) return;
     const { url, video } = this.#context;
     const { Events } = Player;
-    const player = new Player({ ...SETTINGS, ...carryQuery(url), streamController: fromKeyframes(Player) });
+    const player = new Player({ ...SETTINGS, ...carrying(url), streamController: fromKeyframes(Player) });
     this.#hls = player;
     player.on(Events.MANIFEST_LOADED, (_, { levels }) => {
       this.#flow.heardAt = performance.now();
@@ -217,15 +217,12 @@ function networkFailure(status: number, details: string): Failure {
   return (gone ? null : refusal(status || null)) ?? lost;
 }
 
-/** hls.js drops the query of a playlist's URL: a token in it is carried to whatever that playlist lists. */
-function carryQuery(base: URL): Partial<HlsConfig> {
+/** hls.js drops the query of a playlist's URL: what is in it is carried to whatever that playlist lists. */
+function carrying(base: URL): Partial<HlsConfig> {
   if (!base.search) return {};
   const xhrSetup = (xhr: XMLHttpRequest, address: string): void => {
     const url = new URL(address);
-    if (url.origin === base.origin) {
-      for (const [name, value] of base.searchParams) url.searchParams.set(name, value);
-    }
-    xhr.open("GET", url);
+    xhr.open("GET", url.origin === base.origin ? carryQuery(base, url) : url);
   };
   return { xhrSetup };
 }

@@ -10,7 +10,7 @@ import { decodedFrames, droppedFrames } from "./picture.ts";
 import { Session } from "./session.ts";
 import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
 import { applyStyles } from "./styles.ts";
-import type { TransportKind } from "./transport.ts";
+import { type TransportKind, withToken } from "./transport.ts";
 import { Visibility } from "./visibility.ts";
 
 export type { PlayerState, PlayerStats, StateDetail };
@@ -28,7 +28,7 @@ type Stop = "user" | "autoplay" | null;
 
 /** The custom element. */
 export class LunettePlayer extends HTMLElement {
-  static readonly observedAttributes = ["src", "modes", "muted", "controls", "background"];
+  static readonly observedAttributes = ["src", "token", "modes", "muted", "controls", "background"];
 
   /** The `<video>`, for reading; its source and position belong to the player. */
   readonly video = document.createElement("video");
@@ -67,6 +67,15 @@ export class LunettePlayer extends HTMLElement {
 
   set src(src: string) {
     this.setAttribute("src", src);
+  }
+
+  /** Who may watch: sent with all requests, as `?token=`. Another one counts from the next request on. */
+  get token(): string {
+    return this.getAttribute("token") ?? "";
+  }
+
+  set token(token: string) {
+    this.setAttribute("token", token);
   }
 
   /** Which transports to try, in order, comma separated; all there are by default. */
@@ -170,6 +179,8 @@ export class LunettePlayer extends HTMLElement {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
     if (name === "muted") this.muted = after !== null;
+    const url = this.#url();
+    if (name === "token" && url) this.#session?.moved(url);
     if (name === "src" || name === "modes") {
       this.#dropSession();
       this.#release();
@@ -222,7 +233,7 @@ export class LunettePlayer extends HTMLElement {
 
   #url(): URL | null {
     try {
-      return this.src ? new URL(this.src, this.baseURI) : null;
+      return this.src ? withToken(new URL(this.src, this.baseURI), this.token) : null;
     } catch {
       return null;
     }

@@ -40,7 +40,7 @@ export class Session {
   readonly #backoff = new Backoff();
   readonly #watchdog = new Watchdog();
   readonly #memory: Memory = { unusable: new Set(), distance: 0, nativeHls: false };
-  readonly #url: URL;
+  #url: URL;
   readonly #modes: Modes;
   /** The mode of the last attempt. */
   #mode: Mode | null = null;
@@ -82,6 +82,12 @@ export class Session {
     this.#watchdog.pause();
     this.#backoff.succeeded();
     this.#failure = null;
+  }
+
+  /** The same stream at another URL: the next attempt goes there, at once if the last one failed. */
+  moved(url: URL): void {
+    this.#url = url;
+    if (this.#retrying !== null && this.#ticking !== null) this.#attempt();
   }
 
   /** If it waits before another attempt, that is made now: the network is said to be back. */

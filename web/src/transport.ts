@@ -115,3 +115,21 @@ export function under(base: URL, path: string): URL {
   url.hash = "";
   return url;
 }
+
+/** `url` with a token that says who may watch, where there is one. */
+export function withToken(url: URL, token: string): URL {
+  if (token) url.searchParams.set(TOKEN, token);
+  return url;
+}
+
+/** The query of `base`, for `url` that something under it refers to; a token that is in the path already counts, and is not added. */
+export function carryQuery(base: URL, url: URL): URL {
+  const carried = /\/t\/[^/]+\/stream\//.test(url.pathname);
+  for (const [name, value] of base.searchParams) {
+    if (!(carried && name === TOKEN)) url.searchParams.set(name, value);
+  }
+  return url;
+}
+
+/** The name of a token in a query. */
+const TOKEN = "token";

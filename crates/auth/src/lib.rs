@@ -27,7 +27,7 @@ pub use jwt::{Jwt, JwtError, JwtKeys, JwtRules};
 pub use key::{KeyHash, generate_key};
 pub use media::{MediaToken, Signer};
 pub use password::PasswordHash;
-pub use policy::{Decision, Policy, Token, User, Verdict};
+pub use policy::{Decision, Policy, Token, User};
 pub use sessions::Sessions;
 pub use throttle::Throttle;
 

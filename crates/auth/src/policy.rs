@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Somebody with a password.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Their name.
     pub name: String,
@@ -64,9 +64,6 @@ pub enum Decision {
     /// By nobody, as things are configured: there are no credentials that would allow it.
     Unconfigured,
 }
-
-/// A decision, and about whom.
-pub type Verdict = (Decision, Who);
 
 impl Policy {
     /// Knows nobody yet. Those who say nothing of who they are may do what `anonymous` grants; media URLs are signed by `signer`.
@@ -162,10 +159,20 @@ impl Policy {
     /// Whether `password` is that of the user `name`. Takes some tens of milliseconds of a core, whether there is such a
     /// user or not.
     pub fn password(&self, name: &str, password: &str) -> Option<&User> {
-        let user = self.users.iter().find(|user| user.name == name);
+        let user = self.named(name);
         let hash = user.map(|user| &user.password).or(self.nobody.as_ref())?;
         let right = hash.is_of(password);
         user.filter(|_| right)
+    }
+
+    /// The user called `name`.
+    pub fn named(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// Whether `user` is still as they were.
+    pub fn knows(&self, user: &User) -> bool {
+        self.users.contains(user)
     }
 
     /// Who `user` is, once their password is known to be right.
@@ -186,7 +193,7 @@ impl Policy {
     /// Whose session `cookie` is. A session ends with its user, and with their password.
     pub fn session(&self, sessions: &Sessions, cookie: &str, now: u64) -> Option<Identity> {
         let (name, fingerprint, expires) = sessions.find(cookie, now)?;
-        let user = self.users.iter().find(|user| user.name == name)?;
+        let user = self.named(name)?;
         let same = user.password.fingerprint() == *fingerprint;
         same.then(|| Self::user(user).until(expires))
     }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use auth::{Glob, Grant};
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{LISTEN, LogFormat, Transport, Url};
+use crate::config::{Auth, Config, LISTEN, LogFormat, Parsed, Transport, Url, parse_period};
 
 /// Where the demo camera listens if nothing else is said.
 const DEMO_LISTEN: &str = "127.0.0.1:8554";
@@ -50,6 +52,9 @@ pub(crate) struct Serve {
     /// The address and port to listen on [default: 127.0.0.1:8083]
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// What those may do who say nothing of who they are: watch, watch:front*, …; more than once for more
+    #[arg(long, value_name = "GRANT", value_parser = grant)]
+    pub(crate) anonymous: Vec<Grant>,
     /// What carries the media from the camera at URL
     #[arg(long, value_enum, requires = "url")]
     pub(crate) transport: Option<Transport>,
@@ -90,6 +95,10 @@ pub(crate) enum Command {
         #[arg(value_name = "ADDRESS", default_value_t = LISTEN)]
         address: SocketAddr,
     },
+    /// Hash a password, which is read from the standard input, for `auth.users`
+    HashPassword,
+    /// Sign a media URL, or make an API key
+    Token(TokenOptions),
     /// Be an RTSP camera that shows a clip with a clock, to try other software with
     DemoCamera {
         /// The address and port to listen on
@@ -101,6 +110,45 @@ pub(crate) enum Command {
         #[command(flatten)]
         log: LogOptions,
     },
+}
+
+/// What token to make.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["stream", "api_key"]))]
+pub(crate) struct TokenOptions {
+    /// The configuration file, which holds `auth.signing_key`
+    #[arg(short, long, value_name = "FILE", required_unless_present = "api_key")]
+    pub(crate) config: Option<PathBuf>,
+    /// The stream that it lets watch, or a pattern: front, front*
+    #[arg(long, value_name = "ID", requires = "config")]
+    pub(crate) stream: Option<Glob>,
+    /// How long it lasts: 30m, 24h
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = lasting)]
+    pub(crate) expires: Duration,
+    /// Where the server is, to print whole URLs: `https://cameras.example.com`
+    #[arg(long, value_name = "URL", requires = "stream")]
+    pub(crate) url: Option<String>,
+    /// Make an API key, and print it with its hash for `auth.keys`
+    #[arg(long, conflicts_with = "stream")]
+    pub(crate) api_key: bool,
+}
+
+fn grant(text: &str) -> Result<Grant, auth::Error> {
+    text.parse()
+}
+
+/// A time that may be longer than those of the configuration.
+fn lasting(text: &str) -> Result<Duration, String> {
+    if let Some(days) = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u64>().ok())
+    {
+        return match days {
+            1..=366 => Ok(Duration::from_secs(days * 24 * 3600)),
+            _ => Err("write 1d to 366d".to_owned()),
+        };
+    }
+    parse_period(text)
 }
 
 /// A user name and a password for the demo camera; not shown.
@@ -131,6 +179,15 @@ impl std::str::FromStr for DemoUser {
 }
 
 impl Serve {
+    /// Who may do what: as `config` says, and as the command line says of those who say nothing of who they are.
+    pub(crate) fn auth(&self, config: Option<&Config>) -> Auth {
+        let mut auth = config.map(|config| config.auth.clone()).unwrap_or_default();
+        if !self.anonymous.is_empty() {
+            auth.anonymous = Some(self.anonymous.iter().cloned().map(Parsed).collect());
+        }
+        auth
+    }
+
     /// Where to listen: as the command line says, or `configured`, or the default.
     pub(crate) fn listen(&self, configured: Option<SocketAddr>) -> SocketAddr {
         self.listen.or(configured).unwrap_or(LISTEN)

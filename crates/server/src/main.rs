@@ -8,6 +8,7 @@
 
 mod cli;
 mod config;
+mod credentials;
 mod http;
 mod logging;
 mod ops;
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Check { config }) => check(&config),
         Some(Command::Healthcheck { address }) => serve::healthcheck(address),
+        Some(Command::HashPassword) => credentials::hash_password(),
+        Some(Command::Token(wanted)) => credentials::token(&wanted),
         Some(Command::DemoCamera { listen, user, log }) => serve::demo_camera(listen, user, &log),
         None => serve::run(&cli.serve),
     };

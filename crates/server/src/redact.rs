@@ -50,9 +50,14 @@ fn parameters(url: &str) -> Option<usize> {
     query.into_iter().chain(named).min()
 }
 
+/// What the names of keys hold whose values are secret.
+const SECRET_KEYS: [&str; 5] = ["pass", "secret", "hash", "key", "token"];
+
 /// A line of a TOML file as it may be shown: known values stay, secrets go.
 pub(crate) fn line(line: &str) -> String {
-    if let Some(at) = line.to_ascii_lowercase().find("pass") {
+    let lower = line.to_ascii_lowercase();
+    let secret = SECRET_KEYS.iter().filter_map(|name| lower.find(name));
+    if let Some(at) = secret.min().filter(|_| line.contains('=')) {
         let key_end = line[at..].find('=').map_or(line.len(), |n| at + n);
         return format!("{} = {HIDDEN}", urls(line[..key_end].trim_end()));
     }
@@ -115,6 +120,9 @@ mod tests {
         assert_eq!(line("linger = \"soon\""), "linger = \"soon\"");
         for secret in [
             "Passwort=hunter2",
+            "signing_key = \"hunter2\"",
+            "a = { hash = 'hunter2' }",
+            "secret = 'hunter2'",
             "url = 'admin:hunter2@h'",
             "url = \"rtsp://a:hunter2 x@h/\"",
             "url = 'a b:hunter2 c@h'",

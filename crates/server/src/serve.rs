@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use axum::Router;
 use demo_camera::DemoCamera;
 use hub::{ChannelId, ChannelSpec, Policy, Registry, StreamId, StreamSpec};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{DemoUser, LogOptions, Serve};
 use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, ServerTls, Url};
-use crate::http::{Assets, Entry, Listener, raise_open_files, router};
+use crate::http::{Assets, Entry, Guard, Listener, raise_open_files, router};
 use crate::logging;
 use crate::ops::{self, Ops, Readiness};
 use crate::tls::{self, Tls};
@@ -92,6 +93,8 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
         trusted: config.server.trusted_proxies.clone().into(),
     });
     let base = entry.base.clone();
+    let frames = config.map_or_else(Vec::new, |config| config.server.frame_ancestors.clone());
+    let settings = wanted.auth(config);
     let files = raise_open_files();
     let listener = Listener::bind(address, files)
         .with_context(|| format!("can't listen on {address}"))?
@@ -106,18 +109,12 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
-    let media = egress_mse::router(registry.clone(), stop.clone()).merge(egress_hls::router(
-        registry.clone(),
-        hls,
-        stop.clone(),
-    ));
     let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
-    let app = ops.around(router(registry.clone(), assets, media.merge(ops.router())));
+    let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
+    let media = media(&registry, hls, &ops, &stop);
+    let app = ops.around(router(registry.clone(), assets, media, &guard, &frames));
     let app = entry.before(app);
-    warn_if_public(
-        address,
-        "everybody who can reach this address can watch: there is no authorization yet",
-    );
+    warn_if_open(address, &guard);
     tracing::info!(%address, version = env!("LUNETTE_VERSION"), "serving");
     say(&format!(
         "Lunette is at {}{base}/",
@@ -128,6 +125,18 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
     registry.shutdown().await;
     cameras_stop.cancel();
     Ok(())
+}
+
+/// The routers of all egresses, and of operations.
+pub(crate) fn media(
+    registry: &Registry,
+    hls: egress_hls::Settings,
+    ops: &Ops,
+    stop: &CancellationToken,
+) -> Router {
+    egress_mse::router(registry.clone(), stop.clone())
+        .merge(egress_hls::router(registry.clone(), hls, stop.clone()))
+        .merge(ops.router())
 }
 
 /// Tells plain HTTP where TLS is, if `tls` says that it should be told.
@@ -249,6 +258,23 @@ where
         }
     });
     Ok(())
+}
+
+/// Says what those can do who reach `address` and say nothing of who they are.
+fn warn_if_open(address: SocketAddr, guard: &Guard) {
+    let anonymous = guard.anonymous();
+    if address.ip().is_loopback() {
+        return;
+    }
+    let may = |action| anonymous.allow_some(action);
+    if may(auth::Action::Control) {
+        tracing::warn!(%address, "everybody who can reach this address can change everything: `auth.anonymous` holds \"control\"");
+    } else if may(auth::Action::Watch) {
+        tracing::warn!(%address, "everybody who can reach this address can watch: `auth.anonymous` holds \"watch\"");
+    }
+    if !guard.has_credentials() {
+        tracing::warn!(%address, "nobody can control this server, and only those can watch whom `auth.anonymous` lets: there are no credentials in `auth.users`, `auth.keys`, `auth.jwt` or `auth.token_backend` (docs/auth.md)");
+    }
 }
 
 fn warn_if_public(address: SocketAddr, what: &'static str) {

@@ -27,6 +27,55 @@ export interface Stream {
 /** No answer within this, in ms, is an error. */
 const TIMEOUT_MS = 5_000;
 
+/** The server wants to know who asks. */
+export class Unauthorized extends Error {}
+
+/** Who asks, as the server sees it. */
+export interface Me {
+  /** For people: "user ann". */
+  who: string;
+  /** There are users who can log in. */
+  login: boolean;
+  /** They are logged in, and can log out. */
+  session: boolean;
+}
+
+/** Who asks; nobody in particular where the server doesn't say. */
+export async function fetchMe(): Promise<Me> {
+  const answer = await session("GET");
+  const json = answer.ok ? await answer.json().catch(() => null) : null;
+  return {
+    who: text(json, "who") ?? "",
+    login: field(json, "login") === true,
+    session: field(json, "session") === true,
+  };
+}
+
+/** Logs in. Throws an `Error` with a text for people. */
+export async function login(username: string, password: string): Promise<void> {
+  const answer = await session("POST", { username, password });
+  if (!answer.ok)
+    throw new Error(text(await answer.json().catch(() => null), "detail") ?? "That didn't work");
+}
+
+/** Logs out. */
+export async function logout(): Promise<void> {
+  await session("DELETE");
+}
+
+async function session(method: string, body?: unknown): Promise<Response> {
+  const init: RequestInit = { method, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
+  if (body !== undefined) {
+    init.headers = { "content-type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  try {
+    return await fetch(new URL("api/v1/session", document.baseURI), init);
+  } catch {
+    throw new Error("The server can't be reached");
+  }
+}
+
 /** The list of streams. Throws an `Error` with a text for people. */
 export async function fetchStreams(): Promise<Stream[]> {
   const url = new URL("api/v1/streams", document.baseURI);
@@ -36,6 +85,7 @@ export async function fetchStreams(): Promise<Stream[]> {
   } catch {
     throw new Error("The server can't be reached");
   }
+  if (answer.status === 401) throw new Unauthorized("Please log in");
   if (!answer.ok) throw new Error(`The server answers with error ${answer.status}`);
   return parseStreams(await answer.json().catch(() => null));
 }

@@ -2,9 +2,10 @@
 
 import "../player.ts";
 import type { LunettePlayer } from "../player.ts";
-import { fetchStreams, type Stream } from "./api.ts";
+import { fetchStreams, type Stream, Unauthorized } from "./api.ts";
 import { type Choice, choose, sourceOf } from "./choice.ts";
 import { StreamList } from "./list.ts";
+import { Login } from "./login.ts";
 
 /** How often the list is fetched while somebody looks at it, in ms. */
 const POLL_MS = 2_000;
@@ -20,6 +21,14 @@ const list = new StreamList(find("streams"));
 let streams: Stream[] = [];
 let chosen: Choice | null = null;
 let polling = false;
+const login = new Login(
+  {
+    form: find("login") as HTMLFormElement,
+    trouble: find("trouble"),
+    leave: find("leave") as HTMLButtonElement,
+  },
+  () => location.reload(),
+);
 
 addEventListener("hashchange", show);
 document.addEventListener("visibilitychange", poll);
@@ -34,9 +43,11 @@ async function poll(): Promise<void> {
   try {
     streams = await fetchStreams();
     note.textContent = "";
+    login.notWanted();
     empty.hidden = streams.length > 0;
     show();
   } catch (error) {
+    if (error instanceof Unauthorized) await login.wanted().catch(() => undefined);
     note.textContent = error instanceof Error ? error.message : "The list of streams can't be had";
   } finally {
     polling = false;

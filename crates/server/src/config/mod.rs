@@ -2,6 +2,7 @@
 //!
 //! The structs are the one truth: `config/lunette.toml` shows every key of theirs, which a test proves.
 
+mod auth;
 mod issue;
 mod ordered;
 mod parse;
@@ -20,10 +21,11 @@ use egress_hls::Settings;
 use hub::{ChannelId, StreamId, StreamSpec};
 use serde::Deserialize;
 
+pub(crate) use auth::{Auth, Jwt, Parsed, TokenBackend};
 pub(crate) use issue::Report;
 use ordered::Ordered;
-use parse::Parsed;
-pub(crate) use proxies::{BasePath, Network};
+use parse::Parsed as File;
+pub(crate) use proxies::{Ancestor, BasePath, Network};
 pub(crate) use resolve::camera;
 pub(crate) use secret::{Password, Url};
 pub(crate) use tls::{Acme, ServerTls};
@@ -46,6 +48,7 @@ const MAX_FILE: u64 = 16 << 20;
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) tls: ServerTls,
+    pub(crate) auth: Auth,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) hls: Hls,
@@ -61,6 +64,7 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) base_path: BasePath,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) frame_ancestors: Vec<Ancestor>,
     pub(crate) drain: Span,
 }
 
@@ -227,9 +231,15 @@ impl Default for Server {
             listen: LISTEN,
             base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
+            frame_ancestors: Vec::new(),
             drain: Span(DRAIN),
         }
     }
+}
+
+/// A time that is not zero, as the configuration has it.
+pub(crate) fn parse_period(text: &str) -> Result<Duration, String> {
+    text.parse().map(|Period(period)| period)
 }
 
 /// Reads and checks the configuration file at `path`.
@@ -246,10 +256,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Report> {
 
 /// Checks `text`, the contents of the configuration file called `name`.
 pub(crate) fn check(name: &str, text: &str) -> Result<Loaded, Report> {
-    let mut parsed = Parsed::new(text);
+    let mut parsed = File::new(text);
     let (streams, mut problems) = resolve::streams(&parsed.config);
     let hls = resolve::hls(&parsed.config.hls, &mut problems);
     parsed.config.tls.check(&mut problems);
+    parsed.config.auth.check(&mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))

@@ -17,16 +17,21 @@ impl<K, V> Default for Ordered<K, V> {
 
 /// An id as a key of a table.
 pub(crate) trait Id: Sized {
-    fn parse(text: &str) -> Result<Self, IdError>;
+    type Err: fmt::Display;
+    fn parse(text: &str) -> Result<Self, Self::Err>;
 }
 
 impl Id for StreamId {
+    type Err = IdError;
+
     fn parse(text: &str) -> Result<Self, IdError> {
         Self::new(text)
     }
 }
 
 impl Id for ChannelId {
+    type Err = IdError;
+
     fn parse(text: &str) -> Result<Self, IdError> {
         Self::new(text)
     }

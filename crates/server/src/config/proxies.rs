@@ -15,6 +15,39 @@ pub(crate) struct Network(IpNet);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BasePath(String);
 
+/// Who may show our pages in a frame, as a content security policy has it: `https://intranet.example.com`, `'self'`, `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ancestor(String);
+
+impl Ancestor {
+    /// The source expression.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Ancestor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:/*[]'".contains(&byte);
+        if !text.is_empty() && text.bytes().all(known) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{text}` is no origin; write one such as \"https://intranet.example.com\", or \"*\" for all"
+        ))
+    }
+}
+
+impl<'de> Deserialize<'de> for Ancestor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
 impl Network {
     /// Whether `address` is in it. An IPv4 address may come as one of IPv6.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {

@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for Url {
     }
 }
 
-fn text<'de, D: Deserializer<'de>>(
+pub(super) fn text<'de, D: Deserializer<'de>>(
     deserializer: D,
     what: &'static str,
 ) -> Result<String, D::Error> {

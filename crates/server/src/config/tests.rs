@@ -22,6 +22,8 @@ fn uncommented() -> String {
         .join("\n")
         .replace("/etc/lunette/cameras.pem", &testdata("ca.pem"))
         .replace("/etc/lunette/certificate.pem", &testdata("certificate.pem"))
+        .replace("/etc/lunette/issuer.pem", &testdata("issuer.pem"))
+        .replace("at least 32 random characters", &"k".repeat(32))
         .replace("/etc/lunette/key.pem", &testdata("key.pem"))
 }
 
@@ -45,6 +47,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let Config {
         server,
         tls,
+        auth,
         metrics,
         log,
         hls,
@@ -52,6 +55,20 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         streams,
     } = loaded.config;
     assert_eq!((server, log), (Server::default(), Log::default()));
+    let others = Auth::default();
+    assert_eq!(
+        (auth.session, auth.media_url),
+        (others.session, others.media_url)
+    );
+    assert_eq!(
+        (auth.jwt.leeway, &auth.jwt.claim),
+        (others.jwt.leeway, &others.jwt.claim)
+    );
+    let (backend, other) = (&auth.token_backend, &others.token_backend);
+    assert_eq!(
+        (backend.timeout, backend.cache),
+        (other.timeout, other.cache)
+    );
     assert_eq!(tls.acme.directory, ServerTls::default().acme.directory);
     assert_eq!((hls, loaded.hls), (Hls::default(), Settings::default()));
     let policy = Channel::default().policy(&defaults);
@@ -69,6 +86,11 @@ fn the_sample_shows_every_key_there_is() {
         "server",
         "tls",
         "tls.acme",
+        "auth",
+        "auth.users.x",
+        "auth.keys.x",
+        "auth.jwt",
+        "auth.token_backend",
         "metrics",
         "log",
         "hls",

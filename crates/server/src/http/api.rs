@@ -1,5 +1,6 @@
+use auth::{Action, Identity};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
@@ -7,11 +8,16 @@ use hub::{ChannelStatus, Registry};
 use media::{Kind, Track};
 use serde::Serialize;
 
-/// `GET /api/v1/streams`: all Streams, in the order of the configuration. It holds no URL of a camera.
-pub(super) async fn streams(State(registry): State<Registry>) -> Response {
+/// `GET /api/v1/streams`: all Streams that may be watched by whoever asks, in the order of the configuration. It holds no URL
+/// of a camera.
+pub(super) async fn streams(
+    State(registry): State<Registry>,
+    Extension(identity): Extension<Identity>,
+) -> Response {
     let streams = registry
         .list()
         .iter()
+        .filter(|stream| identity.may(Action::Watch, Some(stream.id().as_str())))
         .map(|stream| StreamInfo {
             id: stream.id().to_string(),
             name: stream.name().to_owned(),

@@ -11,9 +11,9 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 /// The largest body of a request, in bytes; a route may want less.
-const MAX_BODY: usize = 16 << 20;
+const MAX_BODY: usize = 4 << 20;
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// `request`, whose body ends with an error when it is too large or too slow.
 pub(super) fn bounded(request: Request) -> Request {

@@ -1,6 +1,6 @@
 //! Who a request is from, as far as the proxies in front can be believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::{HeaderMap, HeaderName};
 
@@ -27,6 +27,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Of a request that came over no connection.
+    pub(crate) const UNKNOWN: Self = Self {
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        secure: false,
+        forwarded: false,
+    };
+
     /// The client of a request with `headers` that came over the connection to `peer`.
     ///
     /// The header `Forwarded` (RFC 7239) or those that begin with `X-Forwarded-` count where the peer is one of `trusted`;

@@ -14,6 +14,7 @@ use tower::ServiceExt as _;
 
 use super::body;
 use super::client::Client;
+use super::guard;
 use super::listener::Peer;
 use super::problem;
 use crate::config::{BasePath, Network};
@@ -27,6 +28,10 @@ pub(crate) struct Entry {
     pub(crate) base: BasePath,
     pub(crate) trusted: Arc<[Network]>,
 }
+
+/// Under which path a request came, in its extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Base(pub(crate) BasePath);
 
 impl Entry {
     /// `app`, under the base path, with a [`Client`] in the extensions of every request.
@@ -50,8 +55,10 @@ impl Entry {
             Below::Here => {}
             Below::There(uri) => *request.uri_mut() = uri,
             Below::Redirect => return to_base(base),
-            Below::Nowhere => return problem::not_found(request.uri()),
+            Below::Nowhere => return problem::not_found_at_all(),
         }
+        guard::strip(&mut request);
+        request.extensions_mut().insert(Base(self.base.clone()));
         let response = app.oneshot(request).await;
         moved(response.into_response(), base)
     }

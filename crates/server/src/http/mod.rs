@@ -5,52 +5,101 @@ mod assets;
 mod body;
 mod client;
 mod entry;
+mod guard;
 mod listener;
 mod newcomers;
 mod problem;
 mod state;
 
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Router, middleware};
 use hub::Registry;
 
+use crate::config::Ancestor;
+
 pub(crate) use api::fresh;
 pub(crate) use assets::Assets;
 pub(crate) use entry::Entry;
+pub(crate) use guard::Guard;
 pub(crate) use listener::{Listener, Slots, raise_open_files};
 pub(crate) use problem::problem;
 
 /// What pages may load: our own files and sockets, and the blobs that a player makes of media.
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'";
+    media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; object-src 'none'; \
+    frame-ancestors ";
+/// Pages that are there to be shown in frames of others.
+const EMBEDDABLE: &str = "/embed/";
 
-/// All routes over `registry`: the API, the states of Channels, the pages of `assets`, and the routers of the egresses in `media`.
-pub(crate) fn router(registry: Registry, assets: Assets, media: Router) -> Router {
+/// All routes over `registry`: the API, the states of Channels, the pages of `assets`, and the routers of the egresses in `media`,
+/// for those whom `guard` lets in.
+pub(crate) fn router(
+    registry: Registry,
+    assets: Assets,
+    media: Router,
+    guard: &Guard,
+    frames: &[Ancestor],
+) -> Router {
     let own = Router::new()
         .route("/api/v1/streams", get(api::streams))
         .with_state(registry.clone())
         .merge(state::router(registry))
         .merge(assets::router(assets));
-    own.merge(media)
-        .method_not_allowed_fallback(problem::wrong_method)
-        .layer(middleware::map_response(secured))
+    guard
+        .over(own.merge(media))
+        .layer(middleware::from_fn_with_state(
+            Policies::new(frames),
+            secured,
+        ))
 }
 
-async fn secured(mut response: Response) -> Response {
-    let headers: [(HeaderName, &'static str); 3] = [
-        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "same-origin"),
+/// The content security policies: of pages, and of those that are there to be shown in frames.
+#[derive(Debug, Clone)]
+struct Policies {
+    pages: HeaderValue,
+    embeddable: HeaderValue,
+}
+
+impl Policies {
+    fn new(frames: &[Ancestor]) -> Self {
+        let named: Vec<&str> = frames.iter().map(Ancestor::as_str).collect();
+        let policy = |unless: &str| {
+            let who = if named.is_empty() {
+                unless.to_owned()
+            } else {
+                named.join(" ")
+            };
+            HeaderValue::from_str(&format!("{CONTENT_POLICY}{who}")).expect("origins are ASCII")
+        };
+        Self {
+            pages: policy("'self'"),
+            embeddable: policy("*"),
+        }
+    }
+}
+
+async fn secured(State(policies): State<Policies>, request: Request, next: Next) -> Response {
+    let embeddable = request.uri().path().starts_with(EMBEDDABLE);
+    let policy = if embeddable {
+        policies.embeddable
+    } else {
+        policies.pages
+    };
+    let mut response = next.run(request).await;
+    let headers: [(HeaderName, HeaderValue); 3] = [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     ];
     for (name, value) in headers {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, value);
     }
     response
 }

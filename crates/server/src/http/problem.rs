@@ -37,6 +37,11 @@ pub(super) fn not_found(uri: &Uri) -> Response {
     )
 }
 
+/// 404 for a path that is not even under ours. It may hold a token, so it is not repeated.
+pub(super) fn not_found_at_all() -> Response {
+    problem(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
 /// 405 on a route that exists.
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
     problem(

@@ -28,7 +28,7 @@ impl Source for Silent {
     }
 }
 
-fn registry() -> Registry {
+pub(super) fn registry() -> Registry {
     let registry = Registry::new();
     let channel = ChannelSpec {
         id: ChannelId::new("0").unwrap(),
@@ -44,8 +44,20 @@ fn registry() -> Registry {
     registry
 }
 
+/// Whoever asks from this machine may do everything.
+pub(super) fn unguarded() -> Guard {
+    let stop = CancellationToken::new();
+    Guard::new(&crate::config::Auth::default(), true, &stop).unwrap()
+}
+
 fn app() -> Router {
-    router(registry(), Assets::Bundled, Router::new())
+    router(
+        registry(),
+        Assets::Bundled,
+        Router::new(),
+        &unguarded(),
+        &[],
+    )
 }
 
 async fn get(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
@@ -135,6 +147,8 @@ async fn a_directory_is_served_instead_and_the_player_may_be_embedded_anywhere()
         registry(),
         Assets::Directory(directory.path().into()),
         Router::new(),
+        &unguarded(),
+        &[],
     );
     let request = Request::get("/player.js").body(Body::empty()).unwrap();
     let response = app.clone().oneshot(request).await.unwrap();
@@ -156,7 +170,7 @@ async fn a_request_over_a_socket_is_answered_and_the_end_is_soon() {
     let (address, stop, served) = listening(app());
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket
-        .write_all(b"GET /api/v1/streams HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"GET /api/v1/streams HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut answer = vec![0; 1024];

@@ -1,0 +1,464 @@
+//! `[auth]`: who may do what.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use auth::{
+    Grant, Grants, Identity, JwtKeys, JwtRules, KeyHash, PasswordHash, Role, Signer, User, Who,
+};
+use axum::http::Uri;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::Password;
+use super::ordered::{Id, Ordered};
+use super::resolve::Problem;
+use super::secret;
+use super::units::{Period, Span};
+
+/// The largest key file that is read, in bytes.
+const MAX_KEY: u64 = 64 << 10;
+
+/// `[auth]`: who may do what. docs/auth.md explains it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Auth {
+    /// What those may do who say nothing of who they are. Not said: everything at this machine, as long as there are no
+    /// users, keys or others who could say who they are, and nothing else.
+    pub(crate) anonymous: Option<Vec<Parsed<Grant>>>,
+    /// Signs media URLs.
+    pub(crate) signing_key: Option<Password>,
+    /// How long somebody stays logged in.
+    pub(crate) session: Period,
+    /// How long the URLs are good that a player gets for a token.
+    pub(crate) media_url: Period,
+    pub(crate) users: Ordered<Name, UserKeys>,
+    pub(crate) keys: Ordered<Name, ApiKeyKeys>,
+    pub(crate) jwt: Jwt,
+    pub(crate) token_backend: TokenBackend,
+}
+
+/// `[auth.users.NAME]`: somebody with a password.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UserKeys {
+    pub(crate) password_hash: Option<Parsed<PasswordHash>>,
+    pub(crate) role: Option<RoleName>,
+    pub(crate) grants: Vec<Parsed<Grant>>,
+}
+
+/// `[auth.keys.NAME]`: an API key, of which the hash is enough.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ApiKeyKeys {
+    pub(crate) hash: Option<Parsed<KeyHash>>,
+    pub(crate) role: Option<RoleName>,
+    pub(crate) grants: Vec<Parsed<Grant>>,
+}
+
+/// `[auth.jwt]`: tokens that somebody else issues.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Jwt {
+    pub(crate) secret: Option<Password>,
+    pub(crate) public_key_file: Option<PathBuf>,
+    pub(crate) jwks_url: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) leeway: Span,
+    pub(crate) claim: String,
+}
+
+/// `[auth.token_backend]`: who is asked about tokens, as by RTSPtoWeb.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TokenBackend {
+    pub(crate) url: Option<super::Url>,
+    pub(crate) timeout: Period,
+    pub(crate) cache: Span,
+}
+
+/// `role`: a name for some grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RoleName {
+    /// May do everything.
+    Admin,
+    /// May watch everything.
+    Viewer,
+}
+
+/// The name of a user or a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name(pub(crate) String);
+
+/// What a text means, where it says so itself.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            anonymous: None,
+            signing_key: None,
+            session: Period(Duration::from_secs(12 * 3600)),
+            media_url: Period(Duration::from_secs(12 * 3600)),
+            users: Ordered::default(),
+            keys: Ordered::default(),
+            jwt: Jwt::default(),
+            token_backend: TokenBackend::default(),
+        }
+    }
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            public_key_file: None,
+            jwks_url: None,
+            issuer: None,
+            audience: None,
+            leeway: Span(Duration::from_secs(30)),
+            claim: "lunette".to_owned(),
+        }
+    }
+}
+
+impl Default for TokenBackend {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout: Period(Duration::from_secs(1)),
+            cache: Span(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl Auth {
+    /// What it means, for a server that only this machine can reach if it is `local`.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub(crate) fn policy(&self, local: bool) -> Result<auth::Policy, Vec<Wrong>> {
+        let mut wrong = Vec::new();
+        let signer = match &self.signing_key {
+            None => Signer::random(),
+            Some(key) => Signer::new(key.secret().expose()).unwrap_or_else(|error| {
+                wrong.push(Wrong::new(&["signing_key"], &error));
+                Signer::random()
+            }),
+        };
+        let mut policy = auth::Policy::new(self.nobody(local), signer);
+        policy = self.with_people(policy, &mut wrong);
+        match self.jwt.keys() {
+            Ok(None) => {}
+            Ok(Some(keys)) => {
+                let rules = self.jwt.rules();
+                policy = policy.with_jwt(auth::Jwt { rules, keys });
+            }
+            Err((key, error)) => wrong.push(Wrong::new(&["jwt", key], &error)),
+        }
+        if let Some(url) = &self.token_backend.url {
+            policy = policy.with_backend();
+            if !is_url(url.expose()) {
+                let told = "this is no URL; write one such as \"http://127.0.0.1:8000/check\"";
+                wrong.push(Wrong::new(&["token_backend", "url"], &told));
+            }
+        }
+        if wrong.is_empty() {
+            Ok(policy)
+        } else {
+            Err(wrong)
+        }
+    }
+
+    /// `policy`, and the users and keys.
+    fn with_people(&self, mut policy: auth::Policy, wrong: &mut Vec<Wrong>) -> auth::Policy {
+        for (Name(name), user) in &self.users.0 {
+            let grants = grants(user.role, &user.grants);
+            if grants.is_empty() {
+                wrong.push(Wrong::new(&["users", name], &NO_GRANTS));
+            }
+            let Some(Parsed(password)) = user.password_hash.clone() else {
+                let told = "this user has no `password_hash`; `lunette hash-password` makes one";
+                wrong.push(Wrong::new(&["users", name], &told));
+                continue;
+            };
+            let name = name.clone();
+            policy = policy.with_user(User {
+                name,
+                password,
+                grants,
+            });
+        }
+        for (Name(name), key) in &self.keys.0 {
+            let grants = grants(key.role, &key.grants);
+            if grants.is_empty() {
+                wrong.push(Wrong::new(&["keys", name], &NO_GRANTS));
+            }
+            let Some(Parsed(hash)) = key.hash.clone() else {
+                let told =
+                    "this key has no `hash`; `lunette token --api-key` makes a key and its hash";
+                wrong.push(Wrong::new(&["keys", name], &told));
+                continue;
+            };
+            policy = policy.with_key(name.clone(), hash, grants);
+        }
+        policy
+    }
+
+    /// What is wrong with it, files included.
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        for Wrong { path, what } in self.policy(true).err().into_iter().flatten() {
+            let keys = path.iter().map(String::as_str);
+            let path: Vec<&str> = std::iter::once("auth").chain(keys).collect();
+            problems.push(Problem::new(&path, what));
+        }
+    }
+
+    /// Those who say nothing of who they are.
+    fn nobody(&self, local: bool) -> Identity {
+        match &self.anonymous {
+            Some(grants) => Identity::new(Who::Anonymous, all(grants).collect()),
+            None if local && !self.has_credentials() => Identity::new(Who::Local, Grants::all()),
+            None => Identity::new(Who::Anonymous, Grants::none()),
+        }
+    }
+
+    fn has_credentials(&self) -> bool {
+        let jwt = self.jwt.secret.is_some()
+            || self.jwt.public_key_file.is_some()
+            || self.jwt.jwks_url.is_some();
+        let people = !self.users.0.is_empty() || !self.keys.0.is_empty();
+        people || jwt || self.token_backend.url.is_some()
+    }
+}
+
+/// Something that can't be as it is written.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// The keys below `auth` that lead to it.
+    path: Vec<String>,
+    /// What is wrong, and what would be right.
+    what: String,
+}
+
+impl Wrong {
+    fn new(path: &[&str], what: &dyn fmt::Display) -> Self {
+        Self {
+            path: path.iter().map(|&key| key.to_owned()).collect(),
+            what: what.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "auth.{}: {}", self.path.join("."), self.what)
+    }
+}
+
+/// Of somebody who may do nothing.
+const NO_GRANTS: &str = "this may do nothing; write role = \"admin\", role = \"viewer\", or grants = [\"watch:front*\", …]";
+
+fn all(grants: &[Parsed<Grant>]) -> impl Iterator<Item = Grant> {
+    grants.iter().map(|Parsed(grant)| grant.clone())
+}
+
+fn grants(role: Option<RoleName>, more: &[Parsed<Grant>]) -> Grants {
+    let of_role = match role {
+        None => Grants::none(),
+        Some(RoleName::Admin) => Role::Admin.grants(),
+        Some(RoleName::Viewer) => Role::Viewer.grants(),
+    };
+    of_role.and(all(more))
+}
+
+fn is_url(text: &str) -> bool {
+    let uri: Option<Uri> = text.parse().ok();
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    })
+}
+
+/// Whether what comes from `url` can't have been changed on the way.
+fn is_safe(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.is_some_and(|uri| {
+        let host = uri.host().unwrap_or_default();
+        uri.scheme_str() == Some("https") || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    })
+}
+
+impl Jwt {
+    /// What a token must say.
+    pub(crate) fn rules(&self) -> JwtRules {
+        JwtRules {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            leeway: self.leeway.0.as_secs(),
+            claim: self.claim.clone(),
+        }
+    }
+
+    /// The keys that are in the configuration; none: there is nothing about JWTs in it.
+    pub(crate) fn keys(&self) -> Result<Option<JwtKeys>, (&'static str, String)> {
+        let mut keys: Option<JwtKeys> = None;
+        let mut add = |more: JwtKeys| keys = Some(keys.take().unwrap_or_default().and(more));
+        if let Some(secret) = &self.secret {
+            let secret = JwtKeys::secret(secret.secret().expose().as_bytes());
+            add(secret.map_err(|error| ("secret", error.to_string()))?);
+        }
+        if let Some(path) = &self.public_key_file {
+            let key = read_key(path).map_err(|error| error.to_string());
+            let key = key.and_then(|pem| JwtKeys::pem(&pem).map_err(|error| error.to_string()));
+            add(key.map_err(|error| ("public_key_file", format!("{}: {error}", path.display())))?);
+        }
+        if let Some(url) = &self.jwks_url {
+            if !is_url(url) || !is_safe(url) {
+                let told = "keys must come from an https:// URL (or from this machine)";
+                return Err(("jwks_url", told.to_owned()));
+            }
+            add(JwtKeys::default());
+        }
+        Ok(keys)
+    }
+}
+
+fn read_key(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.len() > MAX_KEY {
+        return Err(std::io::Error::other("it is larger than 64 KiB"));
+    }
+    std::fs::read(path)
+}
+
+impl Id for Name {
+    type Err = String;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let good = !text.is_empty()
+            && text.len() <= 128
+            && !text.contains(':')
+            && !text.contains(char::is_control);
+        if good {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a name has 1 to 128 characters, and no colon among them".to_owned())
+    }
+}
+
+impl<'de, T: FromStr<Err = auth::Error>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = secret::text(deserializer, "a text")?;
+        text.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Parsed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::{Action, Decision};
+
+    use super::super::check;
+
+    fn told(text: &str) -> String {
+        check("t.toml", text).map(|_| ()).unwrap_err().to_string()
+    }
+
+    fn anonymous(text: &str, local: bool, action: Action) -> Decision {
+        let loaded = check("t.toml", text).unwrap();
+        let policy = loaded.config.auth.policy(local).unwrap();
+        policy.decide(policy.anonymous(), action, Some("front"))
+    }
+
+    #[test]
+    fn without_credentials_this_machine_may_do_everything_and_others_nothing() {
+        assert_eq!(anonymous("", true, Action::Control), Decision::Allow);
+        assert_eq!(anonymous("", false, Action::Watch), Decision::Unconfigured);
+        let watch = "[auth]\nanonymous = [\"watch:fr*\"]";
+        for local in [true, false] {
+            assert_eq!(anonymous(watch, local, Action::Watch), Decision::Allow);
+            assert_eq!(
+                anonymous(watch, local, Action::Control),
+                Decision::Unconfigured
+            );
+        }
+        let jwt = "[auth.jwt]\nsecret = \"0123456789abcdef0123456789abcdef\"";
+        assert_eq!(
+            anonymous(jwt, true, Action::Watch),
+            Decision::Unauthenticated
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_key_and_without_secrets() {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        for (text, expected) in [
+            (
+                "[auth]\nsigning_key = \"hunter2\"",
+                "auth.signing_key: a signing key has at least 32",
+            ),
+            ("[auth]\nanonymous = [\"wacth\"]", "`wacth` is no grant"),
+            (
+                "[auth.users.ann]\nrole = \"admin\"",
+                "auth.users.ann: this user has no `password_hash`",
+            ),
+            (
+                "[auth.users.ann]\npassword_hash = \"hunter2\"",
+                "auth.users.ann.password_hash: this is no argon2id hash",
+            ),
+            (
+                &format!("[auth.users.ann]\npassword_hash = \"{hash}\""),
+                "auth.users.ann: this may do nothing",
+            ),
+            (
+                "[auth.users.\"a:b\"]\nrole = \"admin\"",
+                "no colon among them",
+            ),
+            (
+                "[auth.keys.k]\nhash = \"hunter2\"",
+                "auth.keys.k.hash: this is no hash of an API key",
+            ),
+            (
+                "[auth.keys.k]\nrole = \"viewer\"",
+                "auth.keys.k: this key has no `hash`",
+            ),
+            (
+                "[auth.jwt]\nsecret = \"hunter2\"",
+                "auth.jwt.secret: a secret for HS256 has",
+            ),
+            ("[auth.jwt]\nsecret = [\"hunter2\"]", "auth.jwt.secret"),
+            (
+                "[auth.jwt]\njwks_url = \"http://issuer.lan/keys\"",
+                "auth.jwt.jwks_url: keys must come from an https://",
+            ),
+            (
+                "[auth.jwt]\npublic_key_file = \"/nowhere\"",
+                "auth.jwt.public_key_file: /nowhere: ",
+            ),
+            (
+                "[auth.token_backend]\nurl = \"nonsense\"",
+                "auth.token_backend.url: this is no URL",
+            ),
+            (
+                "[auth.token_backend]\nurl = \"http://a:hunter2@h/?token=hunter2\"\nx = 1",
+                "there is no key `x`",
+            ),
+        ] {
+            let told = told(text);
+            assert!(told.contains(expected), "{text}\n{told}");
+            assert!(
+                !told.contains("hunter2") && !told.contains("CTFhFd"),
+                "{told}"
+            );
+        }
+    }
+}

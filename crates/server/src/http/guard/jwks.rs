@@ -1,0 +1,91 @@
+//! The keys that an issuer publishes: fetched at the start, every hour, and when a token comes with a key that is not known.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use auth::JwtKeys;
+use axum::http::Uri;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Guard;
+use super::fetch::Fetch;
+use crate::config;
+
+/// How often keys are fetched.
+const EVERY: Duration = Duration::from_secs(3600);
+/// How soon they are fetched again at the earliest, whoever sends tokens with keys that nobody knows.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long an issuer may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Jwks {
+    uri: Uri,
+    wanted: Notify,
+    fetched: watch::Sender<u64>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Jwks {
+    /// Those of `settings`, if there are any.
+    pub(super) fn new(settings: &config::Jwt) -> Option<Self> {
+        Some(Self {
+            uri: settings.jwks_url.as_ref()?.parse().ok()?,
+            wanted: Notify::new(),
+            fetched: watch::Sender::new(0),
+            last: Mutex::default(),
+        })
+    }
+
+    /// Has the keys fetched if that is not too soon, and waits for them. Whether there may be new ones.
+    pub(super) async fn refreshed(&self) -> bool {
+        let mut fetched = self.fetched.subscribe();
+        if !self.is_due(Instant::now()) {
+            return false;
+        }
+        self.wanted.notify_one();
+        matches!(
+            tokio::time::timeout(TIMEOUT, fetched.changed()).await,
+            Ok(Ok(()))
+        )
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_none_or(|last| now.saturating_duration_since(last) >= PAUSE)
+    }
+
+    async fn fetch(&self, fetch: &Fetch) -> Result<JwtKeys, String> {
+        let body = fetch.get(&self.uri, TIMEOUT).await?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        JwtKeys::set(&body).map_err(|error| error.to_string())
+    }
+}
+
+/// Keeps the keys of `guard` up to date until `stop`. Those that are known stay while there are no new ones.
+pub(super) fn follow(guard: &Guard, fetch: Fetch, stop: CancellationToken) {
+    if guard.0.jwks.is_none() {
+        return;
+    }
+    let guard = guard.clone();
+    let follow = async move {
+        while let Some(jwks) = &guard.0.jwks {
+            match jwks.fetch(&fetch).await {
+                Ok(keys) => guard.publish(keys),
+                Err(error) => {
+                    *jwks.last.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Instant::now());
+                    tracing::warn!(error, url = %jwks.uri, "the keys for JWTs can't be fetched; those that are known are kept");
+                }
+            }
+            jwks.fetched.send_modify(|count| *count += 1);
+            tokio::select! {
+                () = jwks.wanted.notified() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(follow).await });
+}

@@ -1,0 +1,518 @@
+//! Who may do what: one layer over all routes, and the same question for those that are no HTTP routes.
+//!
+//! `needs` is what every route needs, `carry` what a request says of who sends it, `origin` whose page made it; the
+//! [`auth::Policy`] decides. Read [`Guard::identify`], then [`enforce`].
+
+mod backend;
+mod carry;
+mod fetch;
+mod jwks;
+mod needs;
+mod origin;
+mod passwords;
+mod refusal;
+mod session;
+mod tokens;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use auth::{
+    Action, Grant, Grants, Identity, JwtKeys, MediaToken, Policy, Sessions, Throttle, Token, Who,
+};
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::{RequestExt as _, Router, middleware};
+use tokio_util::sync::CancellationToken;
+
+use self::backend::{Backend, Question};
+pub(crate) use self::carry::{Presented, strip};
+use self::fetch::Fetch;
+use self::jwks::Jwks;
+use self::needs::{Need, Proto};
+use self::passwords::Passwords;
+pub(crate) use self::refusal::Refusal;
+use super::client::Client;
+use super::problem::wrong_method;
+use crate::config;
+
+/// Media URLs end at full multiples of a part of their time, so that many viewers have the same one and caches hold one copy.
+const GRID: u64 = 12;
+/// The finest such multiple, in seconds.
+const FINEST: u64 = 60;
+
+/// Knows who may do what. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    policy: RwLock<Arc<Policy>>,
+    settings: config::Auth,
+    sessions: Mutex<Sessions>,
+    throttle: Mutex<Throttle>,
+    passwords: Passwords,
+    backend: Option<Backend>,
+    jwks: Option<Jwks>,
+}
+
+/// What somebody wants to watch.
+#[derive(Debug, Clone)]
+pub(crate) struct Watching {
+    /// The Stream's id.
+    pub(crate) stream: String,
+    /// The Channel's, if it is said.
+    pub(crate) channel: String,
+    /// Over which protocol.
+    pub(crate) proto: Proto,
+}
+
+impl Guard {
+    /// Guards as `settings` say, a server that only this machine can reach if it is `local`, until `stop`.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub(crate) fn new(
+        settings: &config::Auth,
+        local: bool,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let policy = settings.policy(local).map_err(|wrong| {
+            let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!(told.join("; "))
+        })?;
+        let fetch = Fetch::new();
+        let guard = Self(Arc::new(Inner {
+            policy: RwLock::new(Arc::new(policy)),
+            settings: settings.clone(),
+            sessions: Mutex::default(),
+            throttle: Mutex::default(),
+            passwords: Passwords::default(),
+            backend: Backend::new(&settings.token_backend, &fetch),
+            jwks: Jwks::new(&settings.jwt),
+        }));
+        jwks::follow(&guard, fetch, stop.clone());
+        Ok(guard)
+    }
+
+    /// `router`, guarded, with the routes for logging in.
+    pub(crate) fn over(&self, router: Router) -> Router {
+        router
+            .merge(session::router(self.clone()))
+            .merge(tokens::router(self.clone()))
+            .method_not_allowed_fallback(wrong_method)
+            .layer(middleware::from_fn_with_state(self.clone(), enforce))
+    }
+
+    /// What somebody may do who says nothing of who they are.
+    pub(crate) fn anonymous(&self) -> Grants {
+        self.policy().anonymous().grants.clone()
+    }
+
+    /// Whether there are any credentials at all.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.policy().has_credentials()
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes JWTs that are signed with `keys`, besides those of the configuration.
+    fn publish(&self, keys: JwtKeys) {
+        let rules = self.0.settings.jwt.rules();
+        let own = self
+            .0
+            .settings
+            .jwt
+            .keys()
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let keys = own.and(keys);
+        let mut policy = self
+            .0
+            .policy
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let changed = (**policy).clone().with_jwt(auth::Jwt { rules, keys });
+        *policy = Arc::new(changed);
+    }
+
+    /// Who presents what, from `address`. The token backend, if there is one, is asked about who is `watching` something.
+    ///
+    /// # Errors
+    /// Wrong credentials, and too many of them.
+    pub(crate) async fn identify(
+        &self,
+        presented: &Presented,
+        address: IpAddr,
+        watching: Option<&Watching>,
+    ) -> Result<Identity, Refusal> {
+        let policy = self.policy();
+        let known = match presented {
+            Presented::Nothing => Ok(None),
+            Presented::Cookie(cookie) => {
+                let sessions = self
+                    .0
+                    .sessions
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                Ok(policy.session(&sessions, cookie, now()))
+            }
+            Presented::Basic { name, password } => {
+                self.password(name, password, address).await.map(Some)
+            }
+            Presented::PathToken(token)
+            | Presented::QueryToken(token)
+            | Presented::Bearer(token) => self.token(token, address, watching).await.map(Some),
+        };
+        let anonymous = policy.anonymous();
+        match known {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => Ok(match watching {
+                Some(watching) if !anonymous.may(Action::Watch, Some(&watching.stream)) => {
+                    let by_backend = self.backend("", address, watching).await;
+                    by_backend.unwrap_or_else(|| anonymous.clone())
+                }
+                _ => anonymous.clone(),
+            }),
+            // Where nobody can say who they are, what they say does not matter.
+            Err(_) if !policy.has_credentials() && !anonymous.grants.is_empty() => {
+                Ok(anonymous.clone())
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether `identity` may do what `need` says, with `stream` where it is about one.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn decide(
+        &self,
+        identity: &Identity,
+        need: Need,
+        stream: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let policy = self.policy();
+        let (decision, action) = match need {
+            Need::Open => return Ok(()),
+            Need::Stream(action) => (policy.decide(identity, action, stream), action),
+            Need::Some(action) => (policy.decide_some(identity, action), action),
+            Need::All(action) => (policy.decide(identity, action, None), action),
+        };
+        Refusal::of(decision, action)
+    }
+
+    async fn token(
+        &self,
+        token: &str,
+        address: IpAddr,
+        watching: Option<&Watching>,
+    ) -> Result<Identity, Refusal> {
+        let mut found = self.policy().token(token, now());
+        if let (Token::UnknownKey, Some(jwks)) = (&found, &self.0.jwks)
+            && jwks.refreshed().await
+        {
+            found = self.policy().token(token, now());
+        }
+        match (found, watching) {
+            (Token::Good(identity), _) => return Ok(identity),
+            (Token::Expired, _) => return Err(Refusal::Unauthenticated("the token has expired")),
+            (_, Some(watching)) => {
+                if let Some(identity) = self.backend(token, address, watching).await {
+                    return Ok(identity);
+                }
+            }
+            (_, None) => {}
+        }
+        Err(self.failed(address, "the token is not known here, or not for this"))
+    }
+
+    /// Who the token backend says may watch.
+    async fn backend(&self, token: &str, address: IpAddr, watching: &Watching) -> Option<Identity> {
+        let backend = self.0.backend.as_ref()?;
+        let question = Question {
+            proto: watching.proto,
+            stream: watching.stream.clone(),
+            channel: watching.channel.clone(),
+            token: token.to_owned(),
+            ip: address,
+        };
+        // An id that is no pattern is no grant, and no stream either.
+        let streams = watching.stream.parse().ok()?;
+        let grants = [Grant::with(Action::Watch, streams)].into_iter().collect();
+        let allowed = !watching.stream.contains(['*', '?']) && backend.allows(question).await;
+        allowed.then(|| Identity::new(Who::Backend, grants))
+    }
+
+    async fn password(
+        &self,
+        name: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<Identity, Refusal> {
+        let wait = self
+            .0
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wait(address, Instant::now());
+        let policy = self.policy();
+        if let Some(user) = self
+            .0
+            .passwords
+            .known(&policy, name, password, Instant::now())
+        {
+            return Ok(Policy::user(&user));
+        }
+        if let Some(wait) = wait {
+            return Err(Refusal::TooMany(wait));
+        }
+        match self.0.passwords.verify(policy, name, password).await {
+            None => Err(Refusal::TooMany(Duration::from_secs(1))),
+            Some(Some(user)) => Ok(Policy::user(&user)),
+            Some(None) => Err(self.failed(address, "the user name or the password is wrong")),
+        }
+    }
+
+    fn failed(&self, address: IpAddr, why: &'static str) -> Refusal {
+        let mut throttle = self
+            .0
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        throttle.failed(address, now);
+        match throttle.wait(address, now) {
+            None => Refusal::Unauthenticated(why),
+            Some(wait) => {
+                tracing::warn!(%address, "too many wrong credentials");
+                Refusal::TooMany(wait)
+            }
+        }
+    }
+
+    /// A token for the URLs of `stream`, for somebody who may watch up to `expires`.
+    fn media_token(&self, stream: &str, expires: Option<u64>) -> Option<String> {
+        let (now, lasts) = (now(), self.0.settings.media_url.0.as_secs());
+        let token = MediaToken {
+            streams: stream.parse().ok()?,
+            expires: media_end(now, lasts, expires),
+        };
+        Some(self.policy().signer().sign(&token))
+    }
+}
+
+/// When a media URL ends that lasts about `lasts`, and no longer than `limit`; in seconds since the Unix epoch.
+fn media_end(now: u64, lasts: u64, limit: Option<u64>) -> u64 {
+    let grid = (lasts / GRID).max(FINEST);
+    let end = (now + lasts).div_ceil(grid) * grid;
+    match limit {
+        Some(limit) if limit < end => {
+            let rounded = limit / FINEST * FINEST;
+            if rounded > now + FINEST {
+                rounded
+            } else {
+                limit
+            }
+        }
+        _ => end,
+    }
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// A request, as far as it matters who may send it.
+struct Asked {
+    method: Method,
+    /// The route, if there is one.
+    pattern: Option<MatchedPath>,
+    need: Need,
+    watching: Option<Watching>,
+    presented: Presented,
+    client: Client,
+    /// It asks for a WebSocket.
+    upgrade: bool,
+    ours: bool,
+    /// It came to this machine, from this machine, under its own name.
+    local: bool,
+}
+
+impl Asked {
+    async fn of(request: &mut Request) -> Self {
+        let pattern = request.extensions().get::<MatchedPath>().cloned();
+        let params = request.extract_parts::<RawPathParams>().await.ok();
+        let mut params = params.iter().flat_map(RawPathParams::iter);
+        let stream = params.next().map(|(_, value)| value.to_owned());
+        let channel = params.find(|(name, _)| *name == "channel");
+        let channel = channel
+            .map(|(_, value)| value.to_owned())
+            .unwrap_or_default();
+        let path = pattern.as_ref().map(MatchedPath::as_str);
+        let need = needs::of(request.method(), path);
+        let watching = match need {
+            Need::Stream(Action::Watch) => stream.map(|stream| Watching {
+                stream,
+                channel,
+                proto: needs::proto(path.unwrap_or_default()),
+            }),
+            _ => None,
+        };
+        let client = request
+            .extensions()
+            .get::<Client>()
+            .copied()
+            .unwrap_or(Client::UNKNOWN);
+        Self {
+            method: request.method().clone(),
+            need,
+            watching,
+            presented: Presented::of(request),
+            upgrade: request.headers().contains_key("upgrade"),
+            ours: origin::is_ours(request),
+            local: !client.forwarded && origin::names_this_machine(request),
+            client,
+            pattern,
+        }
+    }
+
+    fn stream(&self) -> Option<&str> {
+        self.watching
+            .as_ref()
+            .map(|watching| watching.stream.as_str())
+    }
+
+    fn changes(&self) -> bool {
+        !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    }
+
+    /// Whether a page of somebody else makes a browser do it in its user's name.
+    fn is_forged(&self, who: &Who) -> bool {
+        let in_a_name = match who {
+            // Whoever may watch may do so on any page.
+            Who::Anonymous | Who::Local => matches!(self.need, Need::All(_)),
+            _ => self.presented.is_ambient(),
+        };
+        in_a_name && (self.changes() || self.upgrade) && !self.ours
+    }
+}
+
+/// The layer.
+async fn enforce(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let asked = Asked::of(&mut request).await;
+    if asked.need == Need::Open {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().to_owned();
+    let identity = match guard.admit(&asked).await {
+        Ok(identity) => identity,
+        Err((refusal, who)) => {
+            let response = refusal.response(request.headers(), asked.watching.is_some());
+            audit(&asked, &who, &path, response.status());
+            return response;
+        }
+    };
+    if let Some(redirect) = guard.to_media_url(
+        &asked,
+        &identity,
+        request.uri().path_and_query().map_or("/", |p| p.as_str()),
+    ) {
+        return redirect;
+    }
+    let who = identity.who.clone();
+    request.extensions_mut().insert(identity);
+    let mut response = next.run(request).await;
+    audit(&asked, &who, &path, response.status());
+    if asked.watching.is_some() && !guard.is_for_all(&asked) {
+        keep_private(&mut response);
+    }
+    response
+}
+
+impl Guard {
+    /// Who asks, if they may have what they ask for.
+    async fn admit(&self, asked: &Asked) -> Result<Identity, (Refusal, Who)> {
+        let watching = asked.watching.as_ref();
+        let identity = self
+            .identify(&asked.presented, asked.client.address, watching)
+            .await;
+        let mut identity = identity.map_err(|refusal| (refusal, Who::Anonymous))?;
+        if identity.who == Who::Local && !asked.local {
+            identity = Identity::new(Who::Anonymous, Grants::none());
+        }
+        let who = identity.who.clone();
+        if asked.is_forged(&who) {
+            return Err((Refusal::CrossSite, who));
+        }
+        self.decide(&identity, asked.need, asked.stream())
+            .map_err(|refusal| (refusal, who))?;
+        Ok(identity)
+    }
+
+    /// Where a playlist is whose relative URLs carry who may watch: in the path, so that every player asks for all else with it.
+    fn to_media_url(&self, asked: &Asked, identity: &Identity, path: &str) -> Option<Response> {
+        let Presented::QueryToken(text) = &asked.presented else {
+            return None;
+        };
+        let pattern = asked.pattern.as_ref()?.as_str();
+        if !needs::is_playlist(pattern) || asked.changes() {
+            return None;
+        }
+        let token = match identity.who {
+            Who::Anonymous | Who::Local => return None,
+            Who::Media => text.clone(),
+            _ => self.media_token(asked.stream()?, identity.expires)?,
+        };
+        let location = HeaderValue::from_str(&format!("{}{token}{path}", carry::PATH)).ok()?;
+        let headers = [
+            (LOCATION, location),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+        ];
+        Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+    }
+
+    /// Whether a cache may give the answer to everybody who knows the URL.
+    fn is_for_all(&self, asked: &Asked) -> bool {
+        let anonymous = asked
+            .stream()
+            .is_some_and(|stream| self.policy().anonymous().may(Action::Watch, Some(stream)));
+        anonymous || matches!(asked.presented, Presented::PathToken(_))
+    }
+}
+
+/// Caches in front must not give to all what one was allowed to see.
+fn keep_private(response: &mut Response) {
+    let Some(cache) = response
+        .headers()
+        .get(CACHE_CONTROL)
+        .and_then(|cache| cache.to_str().ok())
+    else {
+        return;
+    };
+    if let Ok(private) = HeaderValue::from_str(&cache.replace("public", "private")) {
+        response.headers_mut().insert(CACHE_CONTROL, private);
+    }
+}
+
+/// One line in the log for whatever changes something, done or refused.
+fn audit(asked: &Asked, who: &Who, path: &str, status: StatusCode) {
+    if asked.changes() && asked.watching.is_none() {
+        let (method, address) = (&asked.method, asked.client.address);
+        let status = status.as_u16();
+        tracing::info!(target: "lunette::audit", %who, %method, path, %address, status, "control");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What every route needs. A route that is not in [`TABLE`] is for those alone who may control everything, and a test fails:
+//! add a row. docs/auth.md says how to choose one.
+
+use auth::Action;
+use axum::http::Method;
+use serde::Serialize;
+
+/// What somebody must be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: it tells and does nothing that is not for everybody.
+    Open,
+    /// The action, with the stream that the first parameter of the path names.
+    Stream(Action),
+    /// The action, with some stream at least. The handler shows, of streams, those that the [`auth::Identity`] in the
+    /// request's extensions may do it with.
+    Some(Action),
+    /// The action, with all streams.
+    All(Action),
+}
+
+/// What the token backend calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub(crate) enum Proto {
+    #[serde(rename = "WS")]
+    Mse,
+    #[serde(rename = "WebRTC")]
+    WebRtc,
+    #[serde(rename = "HLS")]
+    Hls,
+}
+
+/// A row: the route as the router has it, what reading it needs (GET, HEAD), and what all else needs. OPTIONS needs
+/// nothing: it is what browsers send before they may say who asks.
+type Row = (&'static str, Need, Need);
+
+const WATCH: Need = Need::Stream(Action::Watch);
+const CONTROL: Need = Need::All(Action::Control);
+
+/// All routes.
+pub(super) const TABLE: &[Row] = &[
+    ("/healthz", Need::Open, CONTROL),
+    ("/readyz", Need::Open, CONTROL),
+    ("/metrics", Need::All(Action::Metrics), CONTROL),
+    // Who am I, logging in and logging out.
+    ("/api/v1/session", Need::Open, Need::Open),
+    ("/api/v1/media-tokens", CONTROL, CONTROL),
+    ("/api/v1/streams", Need::Some(Action::Watch), CONTROL),
+    // Media.
+    ("/stream/{stream}/state", WATCH, CONTROL),
+    ("/stream/{stream}/channel/{channel}/state", WATCH, CONTROL),
+    ("/stream/{stream}/mse", WATCH, CONTROL),
+    ("/stream/{stream}/channel/{channel}/mse", WATCH, CONTROL),
+    ("/stream/{stream}/hls/live/index.m3u8", WATCH, CONTROL),
+    ("/stream/{stream}/hlsll/live/index.m3u8", WATCH, CONTROL),
+    (
+        "/stream/{stream}/channel/{channel}/hls/live/index.m3u8",
+        WATCH,
+        CONTROL,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/hlsll/live/index.m3u8",
+        WATCH,
+        CONTROL,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/hls/live/media.m3u8",
+        WATCH,
+        CONTROL,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/hlsll/live/media.m3u8",
+        WATCH,
+        CONTROL,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/hls/live/{token}/{file}",
+        WATCH,
+        CONTROL,
+    ),
+];
+
+/// What `method` on the route `pattern` needs. No pattern: no route answers, but the pages.
+pub(super) fn of(method: &Method, pattern: Option<&str>) -> Need {
+    if method == Method::OPTIONS {
+        return Need::Open;
+    }
+    let Some(pattern) = pattern else {
+        return Need::Open;
+    };
+    let row = TABLE.iter().find(|(route, ..)| *route == pattern);
+    row.map_or(CONTROL, |(_, read, write)| match *method {
+        Method::GET | Method::HEAD => *read,
+        _ => *write,
+    })
+}
+
+/// What the token backend calls the protocol of the route `pattern`.
+pub(super) fn proto(pattern: &str) -> Proto {
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    match last {
+        "mse" => Proto::Mse,
+        _ if pattern.contains("/whep") || last == "webrtc" => Proto::WebRtc,
+        _ => Proto::Hls,
+    }
+}
+
+/// Whether what the route `pattern` answers refers to more, by relative URLs.
+pub(super) fn is_playlist(pattern: &str) -> bool {
+    pattern.ends_with("/index.m3u8")
+}
