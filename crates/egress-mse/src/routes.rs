@@ -132,7 +132,7 @@ fn answer(
         "viewer",
         stream = %channel.stream(),
         channel = %channel.id(),
-        id = watching.id()
+        viewer = watching.id()
     );
     let feed = Feed {
         watching,

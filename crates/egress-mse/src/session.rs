@@ -29,6 +29,22 @@ impl Close {
     pub(crate) const UNPLAYABLE: u16 = 4003;
     pub(crate) const KICKED: u16 = 4004;
 
+    /// The reason in one word, for the log; none where the client wished to end.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        Some(match self.code {
+            Self::SHUTDOWN => "shutdown",
+            Self::PROTOCOL => "protocol",
+            Self::DEFECT => "defect",
+            Self::RESTART => "codecs_changed",
+            Self::REMOVED => "removed",
+            Self::UNANSWERED => "unanswered",
+            Self::STALLED => "stalled",
+            Self::UNPLAYABLE => "unplayable",
+            Self::KICKED => "kicked",
+            _ => return None,
+        })
+    }
+
     pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
         Self {
             code,

@@ -98,9 +98,12 @@ where
             (desk.outbox.sent, bytes, desk.session.skipped)
         };
         if let Ended::Closed(close) = &ended {
+            if let Some(reason) = close.name() {
+                self.feed.watching.sent_away(reason);
+            }
             self.say_goodbye(close).await;
         }
-        tracing::debug!(messages, bytes, skipped, ?ended, "left");
+        tracing::debug!(messages, bytes, skipped, ?ended, "its session ended");
         ended
     }
 

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use media::{Frame, Track};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::attendance::{Attendance, Sent, ViewerId, ViewerStatus, Who};
 use crate::counters::Counters;
@@ -122,8 +123,10 @@ impl Channel {
             channel: self.clone(),
             attendance,
             joined: std::time::Instant::now(),
+            reason: OnceLock::new(),
         };
         self.0.changed.notify_one();
+        viewer.log_join();
         self.0.board.tell(|| Notice::ViewerJoined(viewer.status()));
         viewer
     }
@@ -287,6 +290,8 @@ pub struct Viewer {
     channel: Channel,
     attendance: Arc<Attendance>,
     joined: std::time::Instant,
+    /// Why it is sent away.
+    reason: OnceLock<&'static str>,
 }
 
 impl Viewer {
@@ -317,6 +322,40 @@ impl Viewer {
         self.attendance.status(stream, id)
     }
 
+    /// Says why it is sent away, in one word for machines. Who says nothing has left by itself.
+    pub fn sent_away(&self, reason: &'static str) {
+        let _first = self.reason.set(reason);
+    }
+
+    fn log_join(&self) {
+        let who = self.status();
+        info!(
+            event = "viewer_joined",
+            stream = %who.stream,
+            channel = %who.channel,
+            viewer = who.id,
+            protocol = who.protocol,
+            remote = who.remote.map(tracing::field::display),
+            "a viewer joined"
+        );
+    }
+
+    fn log_leave(&self) {
+        let who = self.status();
+        info!(
+            event = "viewer_left",
+            stream = %who.stream,
+            channel = %who.channel,
+            viewer = who.id,
+            protocol = who.protocol,
+            remote = who.remote.map(tracing::field::display),
+            reason = self.reason.get().copied().unwrap_or("left"),
+            seconds = self.joined.elapsed().as_secs_f64(),
+            bytes = who.bytes,
+            "a viewer left"
+        );
+    }
+
     /// When it joined.
     pub fn joined(&self) -> std::time::Instant {
         self.joined
@@ -328,6 +367,7 @@ impl Drop for Viewer {
         let shared = &self.channel.0;
         locked(&shared.viewers).remove(&self.attendance.id);
         shared.changed.notify_one();
+        self.log_leave();
         shared.board.tell(|| Notice::ViewerLeft(self.status()));
     }
 }

@@ -155,12 +155,16 @@ impl Supervisor {
         }
         match &state {
             State::Backoff { fault, .. } if before.fault() != Some(fault) => {
-                warn!(reason = fault.reason.code(), "offline: {fault}");
+                warn!(
+                    event = "channel_offline",
+                    reason = fault.reason.code(),
+                    "offline: {fault}"
+                );
             }
-            State::Live if before != State::Lingering => info!("live"),
+            State::Live if before != State::Lingering => info!(event = "channel_live", "live"),
             State::Idle => {
                 self.shared.ring.clear();
-                info!("idle");
+                info!(event = "channel_idle", "idle");
             }
             _ => {}
         }

@@ -115,15 +115,17 @@ async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
     let app = ops.around(router(registry.clone(), assets, media, &guard, &frames));
     let app = entry.before(app);
     warn_if_open(address, &guard);
-    tracing::info!(%address, version = env!("LUNETTE_VERSION"), "serving");
+    let version = env!("LUNETTE_VERSION");
+    tracing::info!(event = "serving", %address, version, "serving");
     say(&format!(
         "Lunette is at {}{base}/",
         url(address, tls.wanted())
     ));
     listener.serve(app, stop).await;
-    tracing::info!("stopping");
+    tracing::info!(event = "stopping", "stopping");
     registry.shutdown().await;
     cameras_stop.cancel();
+    tracing::info!(event = "stopped", "stopped");
     Ok(())
 }
 

@@ -1,0 +1,138 @@
+//! What is logged, and how it looks.
+
+mod json;
+
+use std::any::Any;
+use std::io::IsTerminal as _;
+use std::panic;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::config::{Level, LogFormat};
+
+/// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
+const OURS: [&str; 9] = [
+    "lunette",
+    "hub",
+    "ingest_rtsp",
+    "egress_mse",
+    "egress_hls",
+    "demo_camera",
+    "media",
+    "rtsp",
+    "fmp4",
+];
+
+/// Begins to log. `wanted` is a level or tracing's directives, from the command line or the environment;
+/// without it, `level` from the configuration counts.
+pub(crate) fn start(wanted: Option<&str>, level: Level, format: LogFormat) -> anyhow::Result<()> {
+    let filter = filter(wanted, level)?;
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().event_format(json::Flat).try_init(),
+    }
+    .map_err(anyhow::Error::from_boxed)
+    .context("can't start the log")?;
+    log_panics();
+    Ok(())
+}
+
+fn filter(wanted: Option<&str>, level: Level) -> anyhow::Result<EnvFilter> {
+    let directives = match wanted.map(str::trim).filter(|text| !text.is_empty()) {
+        None => at(level.name()),
+        Some(text) => match Level::ALL
+            .iter()
+            .find(|level| level.name().eq_ignore_ascii_case(text))
+        {
+            Some(level) => at(level.name()),
+            None => text.to_owned(),
+        },
+    };
+    EnvFilter::try_new(&directives).with_context(|| {
+        format!("`{directives}` says nothing about the log; write a level such as `debug`, or directives such as `info,hub=debug`")
+    })
+}
+
+/// Directives that set our own crates to `level`.
+fn at(level: &str) -> String {
+    let others = if level == "off" || level == "error" {
+        level
+    } else {
+        "warn"
+    };
+    let ours: Vec<String> = OURS.iter().map(|name| format!("{name}={level}")).collect();
+    format!("{others},{}", ours.join(","))
+}
+
+impl Level {
+    const ALL: [Self; 6] = [
+        Self::Off,
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Panics go where all else goes. The task in which one happens ends; the process does not.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let message = words(panic.payload()).unwrap_or("no message");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(message, place, "a task panicked");
+    }));
+}
+
+/// What a panic says, where it says it in words.
+fn words(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_about_our_own_crates() -> anyhow::Result<()> {
+        let text = filter(Some("Debug"), Level::Info)?.to_string();
+        assert!(
+            text.contains("hub=debug") && text.contains("warn"),
+            "{text}"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn directives_are_taken_as_they_are() -> anyhow::Result<()> {
+        assert_eq!(
+            filter(Some("hub=trace"), Level::Info)?.to_string(),
+            "hub=trace"
+        );
+        assert!(filter(Some("hub=loud"), Level::Info).is_err());
+        Ok(())
+    }
+}
