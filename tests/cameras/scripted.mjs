@@ -192,6 +192,7 @@ class Session {
   }
 
   onTEARDOWN() {
+    console.log("teardown");
     this.answer("200 OK");
     this.socket.end();
   }

@@ -37,7 +37,7 @@ pub(crate) const LISTEN: SocketAddr =
 /// For how long the server goes on as before when it is told to stop, if nothing else is said: long enough for a proxy
 /// beside it to see that it is not ready any more, and short for a person who waits.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
-/// For how many channels figures are told one by one, if nothing else is said: some 25 lines for each.
+/// For how many channels figures are told one by one, if nothing else is said: some 20 lines for each, and 7 for each protocol.
 const MAX_CHANNELS: usize = 2000;
 /// The largest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
