@@ -13,8 +13,9 @@ use tracing_subscriber::fmt;
 use crate::config::{Level, LogFormat};
 
 /// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "lunette",
+    "auth",
     "hub",
     "ingest_rtsp",
     "egress_mse",
