@@ -147,9 +147,7 @@ impl Packager {
             if unit.breaks {
                 self.flush();
             }
-            if unit.starts() {
-                self.calendar.learn(unit.wallclock, unit.arrival);
-            }
+            self.calendar.learn(unit.at, unit.wallclock, unit.arrival);
             if self.edge.is_none() && unit.starts() {
                 self.begin(&unit);
             }
@@ -351,6 +349,11 @@ impl Packager {
 
     /// Begins the next segment at `edge`.
     fn open(&mut self, map: &Arc<Map>, edge: i64) {
+        let lead = self.pending[0].front().filter(|unit| unit.starts());
+        if let Some(lead) = lead.filter(|_| self.calendar.astray()) {
+            self.calendar.begin(lead.at, lead.wallclock, lead.arrival);
+            self.discontinuity = true;
+        }
         let date = self.calendar.date(edge);
         let discontinuity = std::mem::take(&mut self.discontinuity);
         self.window.begin(map, discontinuity, date);

@@ -6,8 +6,8 @@ use super::*;
 use crate::ask::{Ask, Verdict};
 use crate::playlist::{self, Playlist};
 use crate::testing::{
-    Begins, Listed, ListedSegment, Scene, film, frame, packager, picture_format, sound_format,
-    tracks,
+    Begins, Listed, ListedSegment, Scene, TODAY, film, frame, packager, picture_format,
+    sound_format, tracks,
 };
 
 const STEADY: Scene = Scene {
@@ -268,6 +268,23 @@ fn new_parameters_are_a_new_map_behind_a_discontinuity() {
         .find(|pair| pair[0].map != pair[1].map)
         .unwrap();
     assert!(change[1].discontinuity);
+}
+
+#[test]
+fn dates_become_the_cameras_as_soon_as_its_clock_is_known() {
+    const BEHIND: i64 = 3600 * SECOND;
+    let mut packager = packager(Settings::default());
+    for (mut frame, tracks) in film(&[STEADY], false) {
+        let at = frame.dts_nanos();
+        frame.wallclock = (at >= 4 * SECOND).then_some(TODAY + at - BEHIND);
+        packager.push(&frame, &tracks);
+    }
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let breaks = low.segments.iter().filter(|s| s.discontinuity).count();
+    assert_eq!(breaks, 1, "and only once");
+    let newest = packager.window().all().next_back().unwrap();
+    let off = newest.date - (TODAY + SECOND - BEHIND);
+    assert!((0..21 * SECOND).contains(&off), "{off} ns");
 }
 
 #[test]
