@@ -429,10 +429,11 @@ async fn enforce(State(guard): State<Guard>, mut request: Request, next: Next) -
     ) {
         return redirect;
     }
-    let who = identity.who.clone();
+    let (who, ends) = (identity.who.clone(), identity.expires);
     request.extensions_mut().insert(identity);
     let mut response = next.run(request).await;
     audit(&asked, &who, &path, response.status());
+    guard.carry_on(&asked, ends, &path, &mut response);
     if asked.watching.is_some() && !guard.is_for_all(&asked) {
         keep_private(&mut response);
     }
@@ -480,6 +481,33 @@ impl Guard {
             (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
         ];
         Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+    }
+
+    /// What was made in answer to a request with a token in its URL (a WHEP session) is at a URL that has one, too. A relative
+    /// one inherits what is in the path.
+    fn carry_on(&self, asked: &Asked, ends: Option<u64>, path: &str, response: &mut Response) {
+        let location = response.headers().get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        let Some(location) = location.filter(|location| !location.contains("//")) else {
+            return;
+        };
+        let token = match (&asked.presented, asked.stream()) {
+            (Presented::PathToken(token), Some(_)) if location.starts_with('/') => {
+                Some(token.clone())
+            }
+            (Presented::QueryToken(_), Some(stream)) => self.media_token(stream, ends),
+            _ => None,
+        };
+        let folder = path.rfind('/').map_or("/", |at| &path[..=at]);
+        let whole = if location.starts_with('/') {
+            location.to_owned()
+        } else {
+            format!("{folder}{location}")
+        };
+        let there = token.map(|token| format!("{}{token}{whole}", carry::PATH));
+        if let Some(there) = there.and_then(|there| HeaderValue::from_str(&there).ok()) {
+            response.headers_mut().insert(LOCATION, there);
+        }
     }
 
     /// Whether a cache may give the answer to everybody who knows the URL.

@@ -518,6 +518,44 @@ async fn a_token_for_a_playlist_becomes_a_path_that_many_viewers_share() {
 }
 
 #[tokio::test]
+async fn what_was_made_with_a_token_in_the_url_is_found_with_one() {
+    use axum::routing::get;
+    let loaded = check("t.toml", &configured()).unwrap();
+    let guard = Guard::new(&loaded.config.auth, false, &CancellationToken::new()).unwrap();
+    let made = |location: &'static str| get(move || async move { [(LOCATION, location)] });
+    let app = guard.over(
+        Router::new()
+            .route("/stream/{stream}/mse", made("mse/1"))
+            .route("/stream/{stream}/state", made("/stream/front/state/1")),
+    );
+    let location = async |uri: &str, headers: &[(&str, &str)]| {
+        let mut request = request("GET", uri, headers);
+        strip(&mut request);
+        let response = answer(&app, request).await;
+        response.headers()[LOCATION].to_str().unwrap().to_owned()
+    };
+    let token = media_token("front", now() + 60);
+    let (name, value) = bearer(VIEWER);
+    assert_eq!(
+        location("/stream/front/mse", &[(name, &value)]).await,
+        "mse/1"
+    );
+    assert_eq!(
+        location(&format!("/t/{token}/stream/front/mse"), &[]).await,
+        "mse/1"
+    );
+    let whole = location(&format!("/t/{token}/stream/front/state"), &[]).await;
+    assert_eq!(whole, format!("/t/{token}/stream/front/state/1"));
+    for (path, end) in [
+        ("mse", "/stream/front/mse/1"),
+        ("state", "/stream/front/state/1"),
+    ] {
+        let found = location(&format!("/stream/front/{path}?token={VIEWER}"), &[]).await;
+        assert!(found.starts_with("/t/") && found.ends_with(end), "{found}");
+    }
+}
+
+#[tokio::test]
 async fn caches_in_front_keep_what_a_url_alone_lets_see_and_nothing_else() {
     let path = "/stream/front/channel/0/hls/live/x/part-1.m4s";
     let cache = async |app: &Router, uri: &str, headers: &[(&str, &str)]| {
