@@ -194,6 +194,34 @@ test("people log in on the page, watch with the session's cookie, and log out", 
   }
 });
 
+test("under a base path the page, its login, MSE and LL-HLS work as at the root", { timeout: 60_000 }, async () => {
+  const hash = await cli(["hash-password"], PASSWORD);
+  const other = await Lunette.start({
+    streams: { cam: camera.url() },
+    tables: { server: { base_path: "/cams/home" }, "auth.users.ann": { password_hash: hash, role: "viewer" }, "auth.keys.viewer": { hash: keys.viewer.hash, role: "viewer" } },
+  });
+  const browser = await launch("chromium");
+  try {
+    const tab = await browser.newPage();
+    await tab.goto(`${other.http}/cams/home`);
+    assert.equal(tab.url(), `${other.http}/cams/home/`);
+    await tab.waitForSelector("#login:not([hidden])");
+    await tab.fill("[name=username]", "ann");
+    await tab.fill("[name=password]", PASSWORD);
+    await tab.click("#login button");
+    const state = () => tab.evaluate(`(({ state }) => state)(document.querySelector("lunette-player"))`);
+    const stats = () => tab.evaluate(`document.querySelector("lunette-player").stats()`);
+    await until("its only stream plays", async () => (await state()) === "live" && (await stats()).mode === "mse");
+    assert.equal((await tab.context().cookies())[0].path, "/cams/home/");
+    await tab.evaluate(`Object.assign(document.querySelector("lunette-player"), { modes: "hls", token: ${JSON.stringify(keys.viewer.key)} }); undefined`);
+    await until("and by LL-HLS with a token", async () => (await state()) === "live" && (await stats()).mode === "hls");
+    assert.equal((await fetch(`${other.http}/stream/cam/state`, bearer(keys.viewer.key))).status, 404, "nothing is at the root");
+  } finally {
+    await browser.close();
+    await other.stop();
+  }
+});
+
 test("RTSPtoWeb's token backend is asked as RTSPtoWeb asks, remembered, and without it nobody gets in", { timeout: 30_000 }, async () => {
   const from = backend.asked.length;
   for (let i = 0; i < 5; i++) assert.equal(await status("/stream/cam/channel/0/hlsll/live/media.m3u8?token=let-me-in"), 200);

@@ -227,6 +227,8 @@ fn holder(media: MediaToken) -> Identity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Role, generate_key};
 
@@ -326,6 +328,21 @@ mod tests {
         assert_eq!(policy.token(&text, NOW + 1), Token::Expired);
         for unknown in ["", "x", &generate_key(), "a.b", "a.b.c"] {
             assert_eq!(policy.token(unknown, NOW), Token::Unknown, "{unknown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_anybody_sends_panics_or_is_good(text in ".{0,300}", dots in r"[A-Za-z0-9_-]{0,60}(\.[A-Za-z0-9_-]{0,60}){0,3}", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let keys = crate::JwtKeys::secret(&[7; 32]).unwrap();
+            let rules = crate::JwtRules { issuer: None, audience: None, leeway: 0, claim: "lunette".to_owned() };
+            let policy = closed().with_jwt(Jwt { rules, keys });
+            for token in [&text, &dots] {
+                prop_assert!(!matches!(policy.token(token, NOW), Token::Good(_)));
+                prop_assert!(token.parse::<PasswordHash>().is_err() && token.parse::<KeyHash>().is_err());
+                prop_assert!(Grants::parse_list(token).map_or(true, |grants| !grants.allow(Action::Control, None) || token.contains("control")));
+            }
+            prop_assert!(crate::JwtKeys::set(&bytes).is_err() && crate::JwtKeys::pem(&bytes).is_err());
         }
     }
 }
