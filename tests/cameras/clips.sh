@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../.work/clips}
-version=4 # raise it to have the clips made again
+version=5 # raise it to have the clips made again
 
 mkdir -p "$out"
 if [ "$(cat "$out/version" 2>/dev/null)" = "$version" ]; then exit 0; fi
@@ -40,6 +40,7 @@ h264 other_size.mp4 848x480 600k 64 -profile:v high -bf 0
 h264 hd.mp4 1280x720 2M 64 -profile:v main -bf 0
 h264 hd_long_gop.mp4 1280x720 2M 256 -profile:v main -bf 0
 h264 small.mp4 320x180 150k 64 -profile:v baseline
+h264 small_long_gop.mp4 320x180 150k 256 -profile:v baseline
 h265 h265.mp4 640x360 600k 64 -x265-params $x265_quiet:bframes=0:keyint=64:min-keyint=64
 h265 h265_bframes.mp4 640x360 600k 64 -x265-params $x265_quiet:bframes=3:keyint=64:min-keyint=64
 

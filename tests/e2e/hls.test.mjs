@@ -16,6 +16,9 @@ import { span, until } from "./lib/wait.mjs";
 /** Requests that wait at once; a tenth of what one process has to hold, since the client is slower. */
 const CROWD = 1000;
 
+/** Players that begin where nobody has asked before, with keyframes ten seconds apart; each has a camera of its own. */
+const COLD = ["hlsjs", "shaka"];
+
 HLS.setOptions({ strictMode: true });
 
 /** Follows a channel's LL-HLS playlist by blocking reloads, and parses each one strictly. */
@@ -60,9 +63,9 @@ describe("HLS", { concurrency: false }, () => {
 
   before(async () => {
     camera = await gstCamera({
-      files: { main: "main.mp4+tone.m4a", flip: "main.mp4+tone.m4a,other_size.mp4+tone.m4a", bframes: "high_bframes.mp4+tone.m4a" },
+      files: { ...Object.fromEntries(COLD.map((lib) => [lib, "small_long_gop.mp4+tone.m4a"])), main: "main.mp4+tone.m4a", flip: "main.mp4+tone.m4a,other_size.mp4+tone.m4a", bframes: "high_bframes.mp4+tone.m4a" },
     });
-    const mounts = ["main", "flip", "bframes"];
+    const mounts = ["main", "flip", "bframes", ...COLD];
     lunette = await Lunette.start({ streams: Object.fromEntries(mounts.map((mount) => [mount, camera.url(mount)])), defaults: { linger: "1s" } });
     pages = await Pages.start();
     browser = await launch("chromium");
@@ -82,8 +85,7 @@ describe("HLS", { concurrency: false }, () => {
     await follower.follow((seen) => (seen.at(-1)?.segments.length ?? 0) >= 4);
   };
 
-  // video.js shows hardly a picture in its first half minute (docs/hls.md, known limits), too few to be held to anything.
-  for (const lib of PLAYERS.filter((name) => name !== "videojs")) {
+  for (const lib of PLAYERS) {
     test(`${lib} plays picture and sound`, { timeout: 60_000 }, async () => {
       await warm("main");
       const player = await pages.play(browser, lib, playlist("main"));
@@ -95,6 +97,18 @@ describe("HLS", { concurrency: false }, () => {
       await player.close();
     });
   }
+
+  test("keyframes ten seconds apart are played without a hole, by those who ask first", { timeout: 90_000 }, async () => {
+    for (const lib of COLD) {
+      const player = await pages.play(browser, lib, playlist(lib));
+      // Further than the first segments that are cut in time, and the next keyframe.
+      const { pictures, ...report } = await player.pictures(325, 0, 40_000);
+      assert.deepEqual(report.errors.filter((error) => error.includes("fatal")), []);
+      assert.equal(report.buffered.length, 1, `${lib} has a hole: ${JSON.stringify(report.buffered)}`);
+      assertPlays(pictures.slice(25));
+      await player.close();
+    }
+  });
 
   test("hls.js plays B-frames in order", { timeout: 90_000 }, async () => {
     await warm("bframes");
@@ -128,12 +142,14 @@ describe("HLS", { concurrency: false }, () => {
   test("a camera that restarts is a discontinuity, numbers go on, and players too", { timeout: 120_000 }, async () => {
     const follower = new Follower(lunette, "main");
     await follower.follow((seen) => seen.length >= 20);
+    // All the time, so that no hint is missed.
+    const followed = follower.follow((seen) => seen.at(-1)?.segments.some((segment) => segment.discontinuity));
     const player = await pages.play(browser, "hlsjs", playlist("main"));
     await player.pictures(50);
     await camera.kill();
     await span(3000);
     await camera.up();
-    await follower.follow((seen) => seen.at(-1)?.segments.some((segment) => segment.discontinuity));
+    await followed;
     const back = (await player.report()).pictures.length;
     await player.pictures(75, back, 40_000);
     await player.close();

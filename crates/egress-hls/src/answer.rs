@@ -19,6 +19,11 @@ use crate::snapshot::Text;
 /// for all of them.
 const FRESH: HeaderValue = HeaderValue::from_static("public, max-age=1");
 
+/// One that names a part, too, and no longer, though the draft has six target durations (B.1): video.js (8.24) asks for
+/// the last part of a segment again and again until there is one of the next, and from a cache it would not hear of
+/// that. Its own browser's cache is passed by.
+const NAMED: HeaderValue = HeaderValue::from_static("public, max-age=0, s-maxage=1");
+
 /// Init segments, segments and parts are good for ever, but caches have better uses for their room.
 const FOR_LONG: HeaderValue = HeaderValue::from_static("public, max-age=3600, immutable");
 
@@ -109,14 +114,14 @@ impl Asked {
     }
 }
 
-/// A playlist; `waited` says that its URL names a part.
-pub(crate) fn playlist(text: &Text, asked: &Asked, waited: bool) -> Response {
+/// A playlist; `named` says that its URL names a part.
+pub(crate) fn playlist(text: &Text, asked: &Asked, named: bool) -> Response {
     let version = if asked.gzip { text.gzip() } else { &text.plain };
     let mut response = tagged(&version.etag, asked, &version.body);
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    let age = if waited { &text.waited_age } else { &FRESH };
-    headers.insert(CACHE_CONTROL, age.clone());
+    let age = if named { NAMED } else { FRESH };
+    headers.insert(CACHE_CONTROL, age);
     if response.status() == StatusCode::OK {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, PLAYLIST);

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use fmp4::Sequence;
@@ -16,6 +17,7 @@ use crate::calendar::{Calendar, Epoch};
 use crate::lanes::{Lanes, Step, Unit};
 use crate::layout::Layout;
 use crate::mux::{self, Span};
+use crate::playlist;
 use crate::timing::{GRAIN, SECOND, Timing, grained, nanos};
 use crate::window::{Bounds, Map, Numbers, Window};
 
@@ -39,6 +41,8 @@ pub(crate) struct Resume {
     pub(crate) numbers: Numbers,
     /// The camera's clock minus ours in nanoseconds, as far as it is known.
     pub(crate) ahead: i64,
+    /// How far the camera's keyframes are apart in nanoseconds, if that is known.
+    pub(crate) gop: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -47,6 +51,11 @@ pub(crate) struct Packager {
     lanes: Lanes,
     calendar: Calendar,
     window: Window,
+    gop: Option<i64>,
+    /// What came before that was in the Channel's ring.
+    began: Instant,
+    /// When the newest sample of the leading track came.
+    arrived: Instant,
     timing: Option<Timing>,
     sequence: Sequence,
     map: Option<Arc<Map>>,
@@ -85,6 +94,9 @@ impl Packager {
         Self {
             settings,
             lanes: Lanes::default(),
+            gop: resume.gop,
+            began: epoch.at,
+            arrived: epoch.at,
             calendar: Calendar::new(epoch, resume.ahead),
             window: Window::new(bounds, resume.numbers),
             timing: None,
@@ -110,6 +122,7 @@ impl Packager {
         Resume {
             numbers: self.window.numbers(),
             ahead: self.calendar.ahead(),
+            gop: self.gop,
         }
     }
 
@@ -144,6 +157,7 @@ impl Packager {
 
     fn take(&mut self, unit: Unit) {
         if unit.lane == 0 {
+            self.arrived = unit.arrival;
             if unit.breaks {
                 self.flush();
             }
@@ -264,7 +278,12 @@ impl Packager {
         };
         let so_far = open.duration + unit.at - edge;
         let something = count > 0 || !open.parts.is_empty();
-        unit.starts() && something && so_far >= nanos(Settings::MIN_SEGMENT) && self.has_picture()
+        let least = if open.begins_with_keyframe() {
+            nanos(Settings::MIN_SEGMENT)
+        } else {
+            0
+        };
+        unit.starts() && something && so_far >= least && self.has_picture()
     }
 
     /// Whether all that belongs into `slot` is there: of each track, what comes next lies beyond it.
@@ -336,8 +355,11 @@ impl Packager {
     }
 
     fn end_if_full(&mut self, cut: bool, timing: Timing) {
-        // Players (hls.js 1.7) begin when there is a whole segment: the first one has one part.
-        let first = self.window.listed().next().is_none();
+        // Players begin when there is a whole segment, at its beginning: the first one ends as soon as the playlist has
+        // all that was there before.
+        let first = self.window.listed().next().is_none()
+            && self.window.duration() >= playlist::first(timing)
+            && self.arrived >= self.began;
         let full = self.window.open().is_some_and(|open| {
             open.duration + timing.part > timing.target + ROUNDING
                 || open.bytes > self.settings.bytes / 4
@@ -399,11 +421,15 @@ impl Packager {
                 let unit = self.pending[0].front()?.length;
                 Some(Timing::sound(settings, unit))
             } else if self.pending.len() > 1 {
-                Some(Timing::dense(settings))
+                Some(Timing::dense(settings, self.gop))
             } else {
                 let step = self.step().or_else(|| all.then_some(0));
-                step.map(|step| Timing::pictures(settings, step))
+                step.map(|step| Timing::pictures(settings, step, self.gop))
             };
+            if let Some(timing) = self.timing {
+                self.window
+                    .list(timing.target * i64::from(Settings::MIN_WINDOW));
+            }
         }
         self.timing
     }

@@ -17,15 +17,18 @@ const SKIP_UNTIL: i64 = 6;
 /// among them: players want those nearest to live, and hls-parser takes segments for target durations.
 const PARTS_WITHIN: i64 = 3;
 
-/// For how long a player may wait for a keyframe, in nanoseconds, before one further from live is better.
-const MAX_BLIND: i64 = 2 * SECOND;
-
 /// What the peak bit rate may be above what has been seen of it, in percent: players read it once.
 const PEAK_MARGIN: u64 = 20;
 
-/// The first playlist lists so much, in nanoseconds. With less, players begin with a stall that they never
-/// make up for (hls.js 1.7), or not at all (Shaka 5.2).
-const FIRST: i64 = SECOND;
+/// The first playlist lists so many parts, or a second: three to hold back, and one. With less, players begin with a stall
+/// that they never make up for (hls.js 1.7), or not at all (Shaka 5.2); with more, some begin behind the part with the
+/// keyframe, and wait for the next one (video.js 8.24).
+const FIRST_PARTS: i64 = HOLD_BACK + 1;
+
+/// How much the first playlist lists, in nanoseconds.
+pub(crate) fn first(timing: Timing) -> i64 {
+    (FIRST_PARTS * timing.part).min(SECOND)
+}
 
 /// Which playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub(crate) fn media(
     };
     window.listed().next()?;
     let listed: i64 = segments.iter().map(|segment| segment.duration).sum();
-    if listed < FIRST {
+    if listed < first(timing) {
         return None;
     }
     let mut text = String::with_capacity(128 * segments.len() + 4096);
@@ -171,34 +174,24 @@ fn skippable(segments: &[&Segment], timing: Timing) -> usize {
     segments.iter().take_while(old).count()
 }
 
-/// How far before the end, in nanoseconds, players shall begin that would see nothing for long where they begin by
-/// themselves: at the last keyframe before that. None where their first segment has one in time, or
-/// where the next one is near, as far as one can tell.
+/// How far before the end, in nanoseconds, players shall begin that begin by themselves in a segment without a keyframe
+/// up to there: at the last keyframe before it. Players take a segment's beginning for one (hls.js 1.7, Shaka
+/// 5.2), and get no picture before the next one.
 fn start(segments: &[&Segment], hold_back: i64) -> Option<i64> {
     let mut from_end: i64 = segments.iter().map(|segment| segment.duration).sum();
-    // Before two keyframes are known, the second one is thought to be near, until it is not.
-    let (mut newest, mut period) = (None, MAX_BLIND);
+    let mut newest = None;
     for segment in segments {
         let ends = from_end - segment.duration;
         let mut here = false;
         for part in &segment.parts {
-            if part.independent {
-                if let Some(before) = newest.replace(from_end) {
-                    period = before - from_end;
-                }
-                if from_end < hold_back {
-                    return None;
-                }
+            if part.independent && from_end >= hold_back {
+                newest = Some(from_end);
                 here = true;
             }
             from_end -= part.duration;
         }
         if ends < hold_back {
-            let near = newest.is_some_and(|newest| {
-                let next = newest - period;
-                (hold_back - MAX_BLIND..=hold_back).contains(&next)
-            });
-            return newest.filter(|_| !here && !near);
+            return newest.filter(|_| !here);
         }
     }
     None
@@ -209,7 +202,7 @@ pub(crate) fn multivariant(window: &Window, timing: Timing, uri: &str) -> Option
     window
         .listed()
         .next()
-        .filter(|_| window.duration() >= FIRST)?;
+        .filter(|_| window.duration() >= first(timing))?;
     let newest = window.all().next_back()?;
     let layout = &newest.map.layout;
     let of_layout: Vec<&Segment> = window
@@ -238,7 +231,9 @@ pub(crate) fn multivariant(window: &Window, timing: Timing, uri: &str) -> Option
         let rate = pictures as f64 * SECOND as f64 / duration.max(1) as f64;
         write!(text, ",RESOLUTION={width}x{height},FRAME-RATE={rate:.3}").ok()?;
     }
-    writeln!(text, "\n{uri}").ok()?;
+    // Shaka (5.2) looks for captions in segments where it is not told that there are none, also in the one that
+    // is in the making and has no URL, and fails.
+    writeln!(text, ",CLOSED-CAPTIONS=NONE\n{uri}").ok()?;
     Some(text)
 }
 

@@ -112,8 +112,8 @@ async fn media(
         (true, true) => Playlist::LowDelta,
     };
     let (text, run) = hls.text(&channel, ask, Kind::Media(which)).await?;
-    let waited = ask.segment.is_some();
-    Ok(counted(&run, answer::playlist(&text, &asked, waited)))
+    let named = ask.segment.is_some();
+    Ok(counted(&run, answer::playlist(&text, &asked, named)))
 }
 
 /// What a file of media is, by its name.

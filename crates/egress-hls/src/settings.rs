@@ -5,8 +5,8 @@ use std::time::Duration;
 pub struct Settings {
     /// How long a part of LL-HLS is. A picture without sound and fewer pictures a second gets longer ones.
     pub part: Duration,
-    /// The target duration, in whole seconds: segments end at the first keyframe after
-    /// [`MIN_SEGMENT`](Self::MIN_SEGMENT), and at the latest after this.
+    /// The target duration, in whole seconds, where it is not known how far keyframes are apart: segments end at the first
+    /// keyframe after [`MIN_SEGMENT`](Self::MIN_SEGMENT), and at the latest after this.
     pub segment: Duration,
     /// How much of a Channel a playlist lists, at least.
     pub window: Duration,

@@ -10,19 +10,14 @@ use flate2::write::GzEncoder;
 use hub::{Delivery, Sent};
 
 use crate::playlist::{self, Playlist};
-use crate::timing::{SECOND, Timing};
+use crate::timing::Timing;
 use crate::window::Window;
-
-/// For how many target durations a playlist is good that somebody waited for.
-const WAITED_AGE: i64 = 6;
 
 /// A text as it is sent: as it is, and compressed. Both are made once, when first asked for.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) plain: Version,
     gzip: OnceLock<Version>,
-    /// Cache-Control where it was waited for: its URL names the part, so it never means anything else.
-    pub(crate) waited_age: HeaderValue,
 }
 
 /// A text in one encoding.
@@ -103,11 +98,9 @@ impl Snapshot {
             }
         }?;
         let etag = format!("{token}-{}-{}", self.window.next_part(), kind.index());
-        let age = WAITED_AGE * self.timing.target / SECOND;
         Some(Arc::new(Text {
             plain: Version::new(text.into(), &format!("\"{etag}\"")),
             gzip: OnceLock::new(),
-            waited_age: value(&format!("public, max-age={age}")),
         }))
     }
 }

@@ -125,6 +125,8 @@ impl Stages {
             segment: resume.numbers.segment.max(unix.as_secs()),
             ..resume.numbers
         };
+        let interval = channel.status().keyframe_interval;
+        let gop = interval.and_then(|interval| i64::try_from(interval.as_nanos()).ok());
         let (publish, snapshots) = watch::channel(None);
         let stage = Stage {
             channel: channel.clone(),
@@ -137,7 +139,15 @@ impl Stages {
             stage: stage.clone(),
             viewer,
             publish,
-            packager: Packager::new(self.settings, epoch, Resume { numbers, ..resume }),
+            packager: Packager::new(
+                self.settings,
+                epoch,
+                Resume {
+                    numbers,
+                    gop: gop.or(resume.gop),
+                    ..resume
+                },
+            ),
         };
         let span = tracing::info_span!("hls", stream = %channel.stream(), channel = %channel.id());
         tokio::spawn(worker.run().instrument(span));

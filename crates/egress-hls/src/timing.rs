@@ -12,6 +12,16 @@ pub(crate) const GRAIN: i64 = SECOND / 1000;
 /// The longest that a part is, in nanoseconds, however few pictures there are.
 const LONGEST_PART: i64 = 30 * SECOND;
 
+/// The longest that segments are made for keyframes that are far apart, in nanoseconds.
+const LONGEST_SEGMENT: i64 = 30 * SECOND;
+
+/// The shortest target duration, in nanoseconds: a GOP of less than a second is less than two seconds with the next one.
+const SHORTEST_TARGET: i64 = 2 * SECOND;
+
+/// By how much less than its GOP a target duration may be, in nanoseconds: durations count as rounded. Not more than needed,
+/// since video.js (8.24) takes the segment in the making to be as long as that, and begins at its end.
+const SLACK: i64 = SECOND * 2 / 5;
+
 /// Durations that hold for as long as the packager runs, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timing {
@@ -22,34 +32,38 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// For what has sound beside its pictures, or many of them.
-    pub(crate) fn dense(settings: &Settings) -> Self {
-        Self::new(settings, nanos(settings.part))
+    /// For what has sound beside its pictures, or many of them, and a keyframe every `gop` nanoseconds.
+    pub(crate) fn dense(settings: &Settings, gop: Option<i64>) -> Self {
+        Self::new(settings, nanos(settings.part), gop)
     }
 
     /// For nothing but pictures that are `step` nanoseconds apart: a part is long enough for one.
-    pub(crate) fn pictures(settings: &Settings, step: i64) -> Self {
+    pub(crate) fn pictures(settings: &Settings, step: i64, gop: Option<i64>) -> Self {
         let wanted = nanos(settings.part);
         let part = if step > wanted {
             step + step / 10
         } else {
             wanted
         };
-        Self::new(settings, part)
+        Self::new(settings, part, gop)
     }
 
     /// For nothing but sound in units of `unit` nanoseconds: a part holds as many as fit, exactly.
     pub(crate) fn sound(settings: &Settings, unit: i64) -> Self {
         let unit = unit.max(GRAIN);
         let units = (nanos(settings.part) + unit - 1) / unit;
-        Self::new(settings, units * unit)
+        Self::new(settings, units * unit, None)
     }
 
-    fn new(settings: &Settings, part: i64) -> Self {
+    fn new(settings: &Settings, part: i64, gop: Option<i64>) -> Self {
         let part = up(part.min(LONGEST_PART), GRAIN);
+        let whole = gop
+            .filter(|gop| *gop <= LONGEST_SEGMENT)
+            .map(|gop| up(gop - SLACK, SECOND).max(SHORTEST_TARGET));
+        let segment = whole.unwrap_or_else(|| nanos(settings.segment));
         Self {
             part,
-            target: up(nanos(settings.segment).max(part), SECOND),
+            target: up(segment.max(part), SECOND),
         }
     }
 }

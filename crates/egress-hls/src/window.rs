@@ -45,6 +45,12 @@ pub(crate) struct Segment {
     pub(crate) data: Option<Bytes>,
 }
 
+impl Segment {
+    pub(crate) fn begins_with_keyframe(&self) -> bool {
+        self.parts.first().is_some_and(|part| part.independent)
+    }
+}
+
 /// What was numbered last. It outlives the packager, so that no number is given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Numbers {
@@ -104,6 +110,11 @@ impl Window {
             longest: 0,
             overflows: 0,
         }
+    }
+
+    /// Lists `least` nanoseconds at least, from now on.
+    pub(crate) fn list(&mut self, least: i64) {
+        self.bounds.listed = self.bounds.listed.max(least);
     }
 
     /// Numbers the init segment of `layout`.

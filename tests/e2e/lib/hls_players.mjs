@@ -18,7 +18,7 @@ const SCRIPTS = {
 export const PLAYERS = Object.keys(SCRIPTS);
 
 /** Runs in the page: plays `src` with `lib`; what is seen is in `window.seen`. */
-function play(lib, src) {
+function play(lib, src, debug) {
   const video = document.querySelector("video");
   const seen = { pictures: [], stalls: 0, errors: [], began: Date.now() };
   const error = (what) => seen.errors.push(`${Date.now() - seen.began} ms: ${what}`);
@@ -32,7 +32,7 @@ function play(lib, src) {
   video.addEventListener("error", () => error(`element: ${video.error?.message}`));
   const start = {
     hlsjs() {
-      const hls = new window.Hls({ lowLatencyMode: true });
+      const hls = new window.Hls({ lowLatencyMode: true, debug });
       hls.on(window.Hls.Events.ERROR, (_, data) => error(`${data.fatal ? "fatal " : ""}${data.details} ${data.reason ?? ""}`));
       hls.loadSource(src);
       hls.attachMedia(video);
@@ -47,6 +47,7 @@ function play(lib, src) {
       window.player = player;
     },
     videojs() {
+      if (debug) window.videojs.log.level("all");
       const player = window.videojs(video, { liveui: true, html5: { vhs: { overrideNative: true, llhls: true } } });
       player.on("error", () => error(`fatal ${player.error()?.message}`));
       player.src({ src, type: "application/vnd.apple.mpegurl" });
@@ -82,12 +83,13 @@ export class Pages {
     this.http = `http://127.0.0.1:${server.address().port}`;
   }
 
-  /** Plays `src` with `lib` in a new page of `browser`. */
-  async play(browser, lib, src) {
+  /** Plays `src` with `lib` in a new page of `browser`; `log` gets what the player writes to the console. */
+  async play(browser, lib, src, { log } = {}) {
     const tab = await browser.newPage();
+    if (log) tab.on("console", (message) => log(message.text()));
     await tab.goto(`${this.http}/${lib}`);
     await tab.evaluate(`(${inPage})(); undefined`);
-    await tab.evaluate(`(${play})(${JSON.stringify(lib)}, ${JSON.stringify(src)}); undefined`);
+    await tab.evaluate(`(${play})(${JSON.stringify(lib)}, ${JSON.stringify(src)}, ${Boolean(log)}); undefined`);
     return new HlsPlayer(tab, lib);
   }
 

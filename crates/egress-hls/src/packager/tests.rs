@@ -6,7 +6,7 @@ use super::*;
 use crate::ask::{Ask, Verdict};
 use crate::playlist::{self, Playlist};
 use crate::testing::{
-    Begins, Listed, ListedSegment, Scene, TODAY, film, frame, packager, picture_format,
+    Begins, Listed, ListedSegment, Scene, TODAY, epoch, film, frame, packager, picture_format,
     sound_format, tracks,
 };
 
@@ -194,6 +194,98 @@ fn a_minute_without_a_keyframe_is_cut_in_time_and_players_begin_where_one_is() {
         "{:?} of {total}",
         low.start
     );
+}
+
+/// A keyframe every ten seconds.
+const SPARSE: Scene = Scene {
+    gop: 256,
+    seconds: 65,
+    ..STEADY
+};
+
+fn knowing(gop: i64) -> Packager {
+    let resume = Resume {
+        gop: Some(gop),
+        ..Resume::default()
+    };
+    Packager::new(Settings::default(), epoch(), resume)
+}
+
+#[test]
+fn where_it_is_known_how_far_keyframes_are_apart_segments_begin_with_them() {
+    let mut packager = knowing(10_240_000_000);
+    let mut states = 0;
+    for (frame, tracks) in film(&[SPARSE], true) {
+        if packager.push(&frame, &tracks)
+            && let Some(low) = listed(&packager, Playlist::Low)
+        {
+            low.check();
+            states += 1;
+            let whole = low.segments.iter().skip(2).filter(|s| s.uri.is_some());
+            assert!(whole.clone().all(|s| (s.duration - 10.24).abs() < 1e-6));
+            assert!((low.target - 10.0).abs() < 1e-9);
+        }
+    }
+    assert!(states > 300);
+    let total: i64 = packager.window.all().map(|s| s.duration).sum();
+    assert!(total >= 30 * SECOND, "three target durations are listed");
+}
+
+#[test]
+fn a_target_duration_is_the_way_between_keyframes_rounded() {
+    let target = |gop| Timing::dense(&Settings::default(), Some(gop)).target / SECOND;
+    let of_millis: Vec<i64> = [500, 1000, 2000, 2300, 2560, 4000, 10_240, 29_900, 60_000]
+        .map(|millis| target(millis * 1_000_000))
+        .into();
+    assert_eq!(of_millis, [2, 2, 2, 2, 3, 4, 10, 30, 4]);
+}
+
+#[test]
+fn what_was_cut_in_time_ends_at_the_next_keyframe_and_players_begin_at_the_last_one() {
+    let scene = Scene {
+        seconds: 60,
+        ..SPARSE
+    };
+    let packager = play(&[scene], true, Settings::default(), 1);
+    let low = listed(&packager, Playlist::Low).unwrap();
+    let keyframes = low.segments.iter().flat_map(|segment| &segment.parts);
+    assert!(keyframes.clone().any(|part| part.independent));
+    for segment in &low.segments {
+        let places = segment.parts.iter().enumerate();
+        let late: Vec<_> = places
+            .filter(|(place, part)| part.independent && *place > 0)
+            .collect();
+        assert!(
+            late.is_empty(),
+            "a segment begins with each keyframe: {late:?}"
+        );
+    }
+    assert!(
+        low.start.is_some_and(|start| start < -2.0),
+        "{:?}",
+        low.start
+    );
+}
+
+#[test]
+fn the_first_segment_has_all_that_was_in_the_ring() {
+    let mut packager = packager(Settings::default());
+    let scene = Scene {
+        seconds: 5,
+        ..STEADY
+    };
+    for (mut frame, tracks) in film(&[scene], true) {
+        // All but the last second came before the packager began.
+        frame.arrival -= Duration::from_secs(4);
+        frame.keyframe &= frame.dts_nanos() < 2 * SECOND || frame.track.0 > 0;
+        packager.push(&frame, &tracks);
+        if packager.window.listed().next().is_some() {
+            assert!(frame.arrival >= epoch().at, "more of it was there");
+            break;
+        }
+    }
+    let first = packager.window.listed().next().expect("a whole segment");
+    assert!(first.duration >= 3 * SECOND, "{}", first.duration);
 }
 
 #[test]

@@ -36,12 +36,12 @@ fn the_low_latency_playlist_is_this_text() {
 #EXT-X-MAP:URI=\"x/init-0.mp4\"
 #EXT-X-PROGRAM-DATE-TIME:2025-10-09T08:53:21.000Z
 #EXT-X-PART:DURATION=0.20000,URI=\"x/part-0.m4s\",INDEPENDENT=YES
-#EXTINF:0.20000,
-x/segment-0.m4s
-#EXT-X-PROGRAM-DATE-TIME:2025-10-09T08:53:21.200Z
 #EXT-X-PART:DURATION=0.20000,URI=\"x/part-1.m4s\"
 #EXT-X-PART:DURATION=0.20000,URI=\"x/part-2.m4s\"
 #EXT-X-PART:DURATION=0.20000,URI=\"x/part-3.m4s\"
+#EXTINF:0.80000,
+x/segment-0.m4s
+#EXT-X-PROGRAM-DATE-TIME:2025-10-09T08:53:21.800Z
 #EXT-X-PART:DURATION=0.20000,URI=\"x/part-4.m4s\"
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"x/part-5.m4s\"
 ";
@@ -98,6 +98,7 @@ fn another_parser_agrees_on_the_multivariant_playlist() {
         text.contains("CODECS=\"avc1.42C01F,mp4a.40.2\",RESOLUTION=1280x720"),
         "{text}"
     );
+    assert!(text.contains("CLOSED-CAPTIONS=NONE"), "{text}");
 }
 
 #[test]

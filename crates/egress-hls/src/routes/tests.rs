@@ -28,12 +28,13 @@ impl Source for Film {
                 stalls: None,
             };
             let began = Instant::now();
-            for (frame, tracks) in film(&[scene], true) {
+            for (mut frame, tracks) in film(&[scene], true) {
                 let at = Duration::from_nanos(frame.dts_nanos() as u64);
                 tokio::select! {
                     () = publisher.cancelled() => return Ok(()),
                     () = tokio::time::sleep_until(began + at) => {}
                 }
+                frame.arrival = Instant::now().into_std();
                 publisher.announce(tracks.to_vec());
                 publisher.write(frame);
             }
@@ -185,7 +186,10 @@ async fn a_request_for_what_comes_next_is_answered_when_it_is_there() {
             .low(&format!("?_HLS_msn={segment}&_HLS_part={part}"))
             .await;
         assert_eq!(reply.status, StatusCode::OK);
-        assert_eq!(reply.header(header::CACHE_CONTROL), "public, max-age=24");
+        assert_eq!(
+            reply.header(header::CACHE_CONTROL),
+            "public, max-age=0, s-maxage=1"
+        );
         let now = stand(&reply);
         assert_ne!(now, (segment, part), "the part is there");
         (segment, part) = now;
