@@ -18,7 +18,7 @@ packages=(
   # the browsers
   chromium firefox-esr
   # the container image, and what it trusts
-  buildah podman runc ca-certificates
+  buildah podman runc uidmap ca-certificates
   # systemd-analyze
   systemd
   # setpriv, so that no child outlives its test
