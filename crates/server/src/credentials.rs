@@ -49,7 +49,7 @@ pub(crate) fn token(wanted: &TokenOptions) -> anyhow::Result<()> {
         writeln!(out, "key:  {key}\nhash: {}", KeyHash::of(&key))?;
         return Ok(());
     };
-    let loaded = config::load(file)?;
+    let loaded = config::load(file, &config::Environment::of_process())?;
     let key = loaded.config.auth.signing_key.as_ref().context(
         "the configuration has no `auth.signing_key`, without which tokens end with the server; `openssl rand -base64 32` makes one",
     )?;

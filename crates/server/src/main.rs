@@ -1,19 +1,24 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
 //!
-//! Read in this order: `cli` (what can be asked for), `config` (what a file can say), `serve` (which parts
-//! run, and how they end), `http` (routes and listener), `tls` (certificates), `ops` (health, figures),
+//! Read in this order: `cli` (what can be asked for), `config` (what a file can say, and the one who keeps it),
+//! `serve` (which parts run, and how they end), `origin` (where the configuration comes from), `api` and `events` (the
+//! control plane), `http` (routes and listener), `tls` (certificates), `ops` (health, figures),
 //! `logging`, `redact` (what must not be shown).
 //!
 //! It never contains media logic, and never shows a secret.
 
+mod api;
 mod cli;
 mod config;
 mod credentials;
+mod events;
 mod http;
 mod logging;
 mod ops;
+mod origin;
 mod redact;
 mod serve;
+mod time;
 mod tls;
 
 use std::io::Write as _;
@@ -54,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {
-    let loaded = config::load(path)?;
+    let loaded = config::load(path, &config::Environment::of_process())?;
     let channels: usize = loaded
         .streams
         .iter()

@@ -1,7 +1,7 @@
 //! Keeps secrets out of texts that people paste into bug reports: URLs and lines of the configuration.
 
 /// What stands where a secret stood.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// `text` without what may be secret in the URLs in it: user names, passwords, and parameters.
 ///

@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use axum::Router;
 use demo_camera::DemoCamera;
-use hub::{ChannelId, ChannelSpec, Policy, Registry, StreamId, StreamSpec};
+use hub::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{self, Api};
 use crate::cli::{DemoUser, LogOptions, Serve};
-use crate::config::{self, Channel, Level, Loaded, LogFormat, Report, ServerTls, Url};
+use crate::config::{self, Environment, Keeper, Level, LogFormat, ServerTls};
+use crate::events::{self, Journal};
 use crate::http::{Assets, Entry, Guard, Listener, raise_open_files, router};
-use crate::logging;
+use crate::logging::{self, LogLevel};
 use crate::ops::{self, Ops, Readiness};
+use crate::origin::Origin;
 use crate::tls::{self, Tls};
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
@@ -25,18 +28,11 @@ const IMPATIENCE: Duration = Duration::from_millis(500);
 
 /// Serves what `wanted` asks for until the process is told to stop.
 pub(crate) fn run(wanted: &Serve) -> anyhow::Result<()> {
-    let loaded = wanted.config.as_deref().map(config::load).transpose()?;
-    let log = loaded.as_ref().map(|loaded| &loaded.config.log);
-    logging::start(
-        wanted.log.filter.as_deref(),
-        log.map(|log| log.level).unwrap_or_default(),
-        wanted
-            .log
-            .format
-            .or_else(|| log.map(|log| log.format))
-            .unwrap_or_default(),
-    )?;
-    runtime()?.block_on(serve(wanted, loaded))
+    let origin = Origin::of(wanted, Environment::of_process())?;
+    let log = &origin.loaded.config.log;
+    let filter = wanted.log.filter.as_deref();
+    let log = logging::start(filter, log.level, wanted.log.format.unwrap_or(log.format))?;
+    runtime()?.block_on(serve(wanted, origin, log))
 }
 
 /// Asks the server at `address` whether it lives.
@@ -80,46 +76,45 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("can't start the runtime")
 }
 
-async fn serve(wanted: &Serve, loaded: Option<Loaded>) -> anyhow::Result<()> {
-    let config = loaded.as_ref().map(|loaded| &loaded.config);
-    let drain = config.map_or(config::DRAIN, |config| config.server.drain.0);
-    let metrics = ops::Settings::from(config.map(|config| &config.metrics));
+async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<()> {
+    let cameras_stop = CancellationToken::new();
+    let origin = origin.or_demo(&cameras_stop).await?;
+    let config = origin.loaded.config.clone();
     let (stop, readiness) = (CancellationToken::new(), Readiness::default());
-    drain_on_signal(stop.clone(), readiness.clone(), drain)?;
-    let address = wanted.listen(config.map(|config| config.server.listen));
-    let tls = config.map(|config| config.tls.clone()).unwrap_or_default();
-    let entry = config.map_or_else(Entry::default, |config| Entry {
+    drain_on_signal(stop.clone(), readiness.clone(), config.server.drain.0)?;
+    let address = wanted.listen(config.server.listen);
+    let entry = Entry {
         base: config.server.base_path.clone(),
         trusted: config.server.trusted_proxies.clone().into(),
-    });
+    };
     let base = entry.base.clone();
-    let frames = config.map_or_else(Vec::new, |config| config.server.frame_ancestors.clone());
-    let settings = wanted.auth(config);
+    let frames = config.server.frame_ancestors.clone();
+    let settings = wanted.auth(&config);
     let files = raise_open_files();
     let listener = Listener::bind(address, files)
         .with_context(|| format!("can't listen on {address}"))?
-        .with_tls(Tls::start(&tls, &stop)?);
+        .with_tls(Tls::start(&config.tls, &stop)?);
     let address = listener.address().unwrap_or(address);
-    redirect_to(address, &tls, files, &stop)?;
+    redirect_to(address, &config.tls, files, &stop)?;
     let registry = Registry::new();
-    let cameras_stop = CancellationToken::new();
-    let hls = loaded.as_ref().map(|loaded| loaded.hls).unwrap_or_default();
-    registry.apply(streams(wanted, loaded, &cameras_stop).await?)?;
+    let hls = origin.loaded.hls;
+    let api = control(origin, log, &registry, &stop)?;
     let assets = match &wanted.web_dir {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
+    let metrics = ops::Settings::from(Some(&config.metrics));
     let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
     let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
-    let media = media(&registry, hls, &ops, &stop);
-    let app = ops.around(router(registry.clone(), assets, media, &guard, &frames));
+    let parts = media(&registry, hls, &ops, &stop).merge(api);
+    let app = ops.around(router(registry.clone(), assets, parts, &guard, &frames));
     let app = entry.before(app);
     warn_if_open(address, &guard);
     let version = env!("LUNETTE_VERSION");
     tracing::info!(event = "serving", %address, version, "serving");
     say(&format!(
         "Lunette is at {}{base}/",
-        url(address, tls.wanted())
+        url(address, config.tls.wanted())
     ));
     listener.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
@@ -141,6 +136,33 @@ pub(crate) fn media(
         .merge(ops.router())
 }
 
+/// Puts the configuration into force, follows it until `stop`, and lets it be seen and changed over the API.
+fn control(
+    origin: Origin,
+    mut log: LogLevel,
+    registry: &Registry,
+    stop: &CancellationToken,
+) -> anyhow::Result<Router> {
+    let Origin {
+        file,
+        text,
+        loaded,
+        environment,
+    } = origin;
+    let keeper = Keeper::start(registry.clone(), environment, file, text, loaded)?;
+    let journal = Journal::start(registry, &keeper, stop.clone());
+    config::follow(keeper.clone(), stop.clone()).context("can't listen for signals")?;
+    events::follow(&keeper, journal.clone(), stop.clone())?;
+    let mut settings = keeper.follow();
+    tokio::spawn(async move {
+        while settings.changed().await.is_ok() {
+            log.set(settings.borrow_and_update().config.log.level);
+        }
+    });
+    let api = Api::new(registry.clone(), keeper, journal, stop.clone());
+    Ok(api::router(api))
+}
+
 /// Tells plain HTTP where TLS is, if `tls` says that it should be told.
 fn redirect_to(
     address: SocketAddr,
@@ -155,53 +177,6 @@ fn redirect_to(
         .with_context(|| format!("`tls.redirect`: can't listen on {plain}"))?;
     tokio::spawn(listener.serve(tls::redirect(address.port()), stop.clone()));
     Ok(())
-}
-
-/// The Streams of the configuration, of the URL, or else of a demo camera that runs until `stop`.
-async fn streams(
-    wanted: &Serve,
-    loaded: Option<Loaded>,
-    stop: &CancellationToken,
-) -> anyhow::Result<Vec<StreamSpec>> {
-    if let Some(Loaded { streams, .. }) = loaded {
-        if streams.is_empty() {
-            tracing::warn!("the configuration names no streams");
-        }
-        return Ok(streams);
-    }
-    if let Some(url) = &wanted.url {
-        let channel = Channel {
-            url: Some(url.clone()),
-            transport: wanted.transport,
-            ..Channel::default()
-        };
-        return Ok(vec![one("camera", "Camera", &channel)?]);
-    }
-    let camera = DemoCamera::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None)
-        .await
-        .context("can't start the demo camera")?;
-    let channel = Channel {
-        url: Some(Url::new(camera.url())),
-        ..Channel::default()
-    };
-    tokio::spawn(camera.serve(stop.clone()));
-    Ok(vec![one("demo", "Demo camera", &channel)?])
-}
-
-/// A Stream of one Channel.
-fn one(id: &str, name: &str, channel: &Channel) -> anyhow::Result<StreamSpec> {
-    let policy = Policy::default();
-    let source =
-        config::camera(channel, policy.stall).map_err(|wrong| Report::from(wrong.message))?;
-    Ok(StreamSpec {
-        id: StreamId::new(id)?,
-        name: name.to_owned(),
-        channels: vec![ChannelSpec {
-            id: ChannelId::new("0")?,
-            source,
-            policy,
-        }],
-    })
 }
 
 /// Cancels `stop` after SIGINT, and `drain` after SIGTERM, while `readiness` says that we end.

@@ -75,10 +75,23 @@ async function session(method: string, body?: unknown): Promise<Response> {
     throw new Error("The server can't be reached");
   }
 }
+/** How many pages of streams are fetched at most; a page has a thousand. */
+const MAX_PAGES = 10;
 
 /** The list of streams. Throws an `Error` with a text for people. */
 export async function fetchStreams(): Promise<Stream[]> {
-  const url = new URL("api/v1/streams", document.baseURI);
+  const streams: Stream[] = [];
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const json = await fetchPage(streams.length);
+    const found = parseStreams(json);
+    streams.push(...found);
+    if (found.length === 0 || streams.length >= (number(json, "total") ?? 0)) break;
+  }
+  return streams;
+}
+
+async function fetchPage(offset: number): Promise<unknown> {
+  const url = new URL(`api/v1/streams?offset=${offset}`, document.baseURI);
   let answer: Response;
   try {
     answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -87,7 +100,7 @@ export async function fetchStreams(): Promise<Stream[]> {
   }
   if (answer.status === 401) throw new Unauthorized("Please log in");
   if (!answer.ok) throw new Error(`The server answers with error ${answer.status}`);
-  return parseStreams(await answer.json().catch(() => null));
+  return answer.json().catch(() => null);
 }
 
 /** Streams from JSON; entries that make no sense are left out. */

@@ -9,8 +9,9 @@ use auth::{
     Grant, Grants, Identity, JwtKeys, JwtRules, KeyHash, PasswordHash, Role, Signer, User, Who,
 };
 use axum::http::Uri;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::Password;
 use super::ordered::{Id, Ordered};
@@ -21,67 +22,105 @@ use super::units::{Period, Span};
 /// The largest key file that is read, in bytes.
 const MAX_KEY: u64 = 64 << 10;
 
-/// `[auth]`: who may do what. docs/auth.md explains it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Who may do what. docs/auth.md explains it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Auth {
     /// What those may do who say nothing of who they are. Not said: everything at this machine, as long as there are no
     /// users, keys or others who could say who they are, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub(crate) anonymous: Option<Vec<Parsed<Grant>>>,
     /// Signs media URLs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signing_key: Option<Password>,
     /// How long somebody stays logged in.
     pub(crate) session: Period,
     /// How long the URLs are good that a player gets for a token.
     pub(crate) media_url: Period,
+    /// People with a password, by name.
+    #[schema(value_type = HashMap<String, UserKeys>)]
     pub(crate) users: Ordered<Name, UserKeys>,
+    /// API keys, by name.
+    #[schema(value_type = HashMap<String, ApiKeyKeys>)]
     pub(crate) keys: Ordered<Name, ApiKeyKeys>,
     pub(crate) jwt: Jwt,
     pub(crate) token_backend: TokenBackend,
 }
 
-/// `[auth.users.NAME]`: somebody with a password.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// Somebody with a password.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UserKeys {
+    /// What `lunette hash-password` makes of the password.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "masked")]
+    #[schema(value_type = Option<String>)]
     pub(crate) password_hash: Option<Parsed<PasswordHash>>,
+    /// A name for some grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<RoleName>,
+    /// What is allowed besides: `watch`, `watch:front*`, `control`, …
+    #[schema(value_type = Vec<String>)]
     pub(crate) grants: Vec<Parsed<Grant>>,
 }
 
-/// `[auth.keys.NAME]`: an API key, of which the hash is enough.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// An API key, of which the hash is enough.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ApiKeyKeys {
+    /// What `lunette token --api-key` tells beside the key.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "masked")]
+    #[schema(value_type = Option<String>)]
     pub(crate) hash: Option<Parsed<KeyHash>>,
+    /// A name for some grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<RoleName>,
+    /// What is allowed besides: `watch`, `watch:front*`, `control`, …
+    #[schema(value_type = Vec<String>)]
     pub(crate) grants: Vec<Parsed<Grant>>,
 }
 
-/// `[auth.jwt]`: tokens that somebody else issues.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Tokens that somebody else issues.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Jwt {
+    /// The secret of tokens signed with HS256, HS384 or HS512.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<Password>,
+    /// The issuer's public key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) public_key_file: Option<PathBuf>,
+    /// Where the keys of the issuer are; `https://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jwks_url: Option<String>,
+    /// What `iss` must be.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
+    /// What `aud` must be.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) audience: Option<String>,
+    /// How far the clocks may be apart.
     pub(crate) leeway: Span,
+    /// The claim that holds grants.
     pub(crate) claim: String,
 }
 
-/// `[auth.token_backend]`: who is asked about tokens, as by RTSPtoWeb.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Who is asked about tokens, as by RTSPtoWeb.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TokenBackend {
+    /// Who is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<super::Url>,
+    /// How long it may take.
     pub(crate) timeout: Period,
+    /// How long an answer is good.
     pub(crate) cache: Span,
 }
 
 /// `role`: a name for some grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RoleName {
     /// May do everything.
@@ -97,6 +136,24 @@ pub(crate) struct Name(pub(crate) String);
 /// What a text means, where it says so itself.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Parsed<T>(pub(crate) T);
+
+/// A hash leaves the server in no answer: whoever has it can try passwords.
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn masked<T, S: Serializer>(_: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(crate::redact::HIDDEN)
+}
+
+impl<T: fmt::Display> Serialize for Parsed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl Default for Auth {
     fn default() -> Self {
@@ -370,11 +427,14 @@ mod tests {
     use super::super::check;
 
     fn told(text: &str) -> String {
-        check("t.toml", text).map(|_| ()).unwrap_err().to_string()
+        check("t.toml", text, &super::super::Environment::default())
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     }
 
     fn anonymous(text: &str, local: bool, action: Action) -> Decision {
-        let loaded = check("t.toml", text).unwrap();
+        let loaded = check("t.toml", text, &super::super::Environment::default()).unwrap();
         let policy = loaded.config.auth.policy(local).unwrap();
         policy.decide(policy.anonymous(), action, Some("front"))
     }

@@ -7,8 +7,10 @@ use crate::redact;
 pub(crate) struct Issue {
     /// Where, in bytes from the start of the file, where it is known.
     pub(crate) offset: Option<usize>,
-    /// The keys that lead to it, such as `streams.front.url`; may be empty.
-    pub(crate) path: String,
+    /// The keys that lead to it, such as `streams`, `front`, `url`; may be empty.
+    pub(crate) path: Vec<String>,
+    /// The environment variable that it comes from, if not from the file.
+    pub(crate) variable: Option<String>,
     /// What is wrong and what would be right, without secrets.
     pub(crate) message: String,
     /// How much of the line may be shown.
@@ -25,8 +27,11 @@ pub(crate) enum Show {
 }
 
 /// All that is wrong with a configuration file, ready to be shown: it holds no secret.
-#[derive(Debug)]
-pub(crate) struct Report(String);
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    text: String,
+    issues: Vec<Issue>,
+}
 
 impl Report {
     /// The report on `issues` in `text`, the contents of the file called `name`, in the order of the file.
@@ -41,36 +46,47 @@ impl Report {
             out.push('\n');
             out.push_str(&one(name, text, issue));
         }
-        Self(out)
+        Self { text: out, issues }
+    }
+
+    /// One by one; none where the whole can't be read.
+    pub(crate) fn issues(&self) -> &[Issue] {
+        &self.issues
     }
 
     /// The file called `name` can't be read at all.
     pub(crate) fn unreadable(name: &str, why: impl fmt::Display) -> Self {
-        Self(format!("can't read the configuration file {name}: {why}"))
+        format!("can't read the configuration file {name}: {why}").into()
     }
 }
 
 impl From<String> for Report {
     /// A report of one sentence, which must not hold a secret.
     fn from(sentence: String) -> Self {
-        Self(sentence)
+        Self {
+            text: sentence,
+            issues: Vec::new(),
+        }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.trim_end())
+        f.write_str(self.text.trim_end())
     }
 }
 
 impl std::error::Error for Report {}
 
 fn one(name: &str, text: &str, issue: &Issue) -> String {
-    let path = match issue.path.as_str() {
-        "" => String::new(),
+    let path = match issue.path.join(".") {
+        path if path.is_empty() => path,
         path => format!("{path}: "),
     };
     let message = &issue.message;
+    if let Some(variable) = &issue.variable {
+        return format!("{variable}, an environment variable: {path}{message}\n");
+    }
     let Some(offset) = issue.offset else {
         return format!("{name}: {path}{message}\n");
     };

@@ -3,14 +3,22 @@
 //! The structs are the one truth: `config/lunette.toml` shows every key of theirs, which a test proves.
 
 mod auth;
+mod edit;
+mod environment;
+mod etag;
 mod issue;
+mod keeper;
 mod ordered;
 mod parse;
 mod proxies;
+#[cfg(test)]
+mod reference;
 mod resolve;
 mod secret;
+mod store;
 mod tls;
 mod units;
+mod watcher;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,17 +27,21 @@ use std::time::Duration;
 use clap::ValueEnum;
 use egress_hls::Settings;
 use hub::{ChannelId, StreamId, StreamSpec};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub(crate) use auth::{Auth, Jwt, Parsed, TokenBackend};
-pub(crate) use issue::Report;
+pub(crate) use edit::Mode;
+pub(crate) use environment::Environment;
+pub(crate) use issue::{Issue, Report};
+pub(crate) use keeper::{Change, Condition, EditError, Edited, Keeper, View, one_stream};
 use ordered::Ordered;
 use parse::Parsed as File;
 pub(crate) use proxies::{Ancestor, BasePath, Network};
-pub(crate) use resolve::camera;
 pub(crate) use secret::{Password, Url};
 pub(crate) use tls::{Acme, ServerTls};
 use units::{Period, Size, Span};
+pub(crate) use watcher::follow;
 
 /// Where the server listens if nothing else is said.
 pub(crate) const LISTEN: SocketAddr =
@@ -43,7 +55,7 @@ const MAX_CHANNELS: usize = 2000;
 const MAX_FILE: u64 = 16 << 20;
 
 /// A configuration file.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) server: Server,
@@ -52,52 +64,80 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) hls: Hls,
+    /// What holds for every channel that does not say otherwise. A stream and a channel take the same keys.
     pub(crate) defaults: Policy,
+    /// The cameras, by their ids, which are part of their URLs: letters, digits, `-`, `_`, `.` and `~`.
+    #[schema(value_type = HashMap<String, Stream>)]
     pub(crate) streams: Ordered<StreamId, Stream>,
+    /// Who is told of events. In the file: `[[webhooks]]`, once for each.
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
-/// `[server]`: the HTTP side.
-#[derive(Debug, PartialEq, Deserialize)]
+/// The HTTP side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ServerSettings)]
 pub(crate) struct Server {
+    /// Where pages, media and the API are served. `127.0.0.1` is this machine alone, `0.0.0.0` every network it is in.
     #[serde(deserialize_with = "units::address")]
+    #[schema(value_type = String, example = "127.0.0.1:8083")]
     pub(crate) listen: SocketAddr,
+    /// The path under which all is served, for a proxy in front that passes it on as it is.
+    #[schema(value_type = String)]
     pub(crate) base_path: BasePath,
+    /// Addresses and networks of proxies in front, whose `X-Forwarded-…` and `Forwarded` are believed.
+    #[schema(value_type = Vec<String>)]
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Who may show our pages in a frame. `/embed/…` may be shown by all if there are none.
+    #[schema(value_type = Vec<String>)]
     pub(crate) frame_ancestors: Vec<Ancestor>,
+    /// After SIGTERM, how long the server says that it ends before it does.
     pub(crate) drain: Span,
 }
 
-/// `[log]`: what is logged, and how.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+/// What is logged, and how.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = LogSettings)]
 pub(crate) struct Log {
+    /// How much is logged. `--log` and `RUST_LOG` count more.
     pub(crate) level: Level,
+    /// How a line looks: `text` for people, `json` for machines.
     pub(crate) format: LogFormat,
 }
 
-/// `[metrics]`: what is told at `/metrics`.
-#[derive(Debug, PartialEq, Deserialize)]
+/// What is told at `/metrics`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = MetricsSettings)]
 pub(crate) struct Metrics {
+    /// For how many channels figures are told one by one. All further channels are in the sums alone.
     pub(crate) max_channels: usize,
 }
 
-/// `[hls]`: how LL-HLS and HLS are cut, how much is kept, and when.
-#[derive(Debug, PartialEq, Deserialize)]
+/// How LL-HLS and HLS are cut, how much is kept, and when (docs/hls.md).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = HlsSettings)]
 pub(crate) struct Hls {
+    /// How long a part of LL-HLS is, `200ms` to `500ms`. Shorter parts mean less delay and more requests.
     pub(crate) part: Period,
+    /// The target duration, in whole seconds: best a little more than the time between two keyframes.
     pub(crate) segment: Period,
+    /// How far a playlist goes back; at least three times `segment`.
     pub(crate) window: Period,
+    /// How many bytes of segments are kept of a channel at most.
     pub(crate) bytes: Size,
+    /// How many requests may wait for what comes next, over all channels.
     pub(crate) max_blocked: usize,
+    /// A channel for which nobody has asked for so long is packaged no more.
     pub(crate) idle: Period,
+    /// Package all channels at all times, so that a playlist is there at once.
     pub(crate) always: bool,
 }
 
 /// How much is logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Off,
@@ -110,7 +150,9 @@ pub(crate) enum Level {
 }
 
 /// How a line of the log looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -120,59 +162,125 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[defaults]`, and the same keys of a stream or a channel: when a camera is connected, and what is kept.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// When a camera is connected, and what is kept of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Policy {
+    /// Connect to a camera only while somebody watches it. `false`: always, so that the first picture comes at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// How long the connection is kept after the last viewer left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
+    /// A camera that is silent for so long is connected anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stall: Option<Period>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) ring: Ring,
 }
 
-/// `ring.…`: the bounds of what is kept of a channel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+/// The bounds of what is kept of a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Ring {
+    /// How far behind live a viewer may be before it skips to a newer keyframe.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) keep: Option<Period>,
+    /// How much of a channel is kept in memory at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes: Option<Size>,
 }
 
-/// `[streams.ID]`: a camera. What it says of the connection and the policy holds for all its channels,
-/// unless they say otherwise; `url` makes it the one channel `0`.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+/// A camera. What it says of the connection and the policy holds for all its channels, unless they say otherwise;
+/// `url` makes it the one channel `0`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = StreamSettings)]
 pub(crate) struct Stream {
+    /// The name that people see; the id if it is empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
+    /// `rtsp://` or `rtsps://` (encrypted). A user name and password may stand in it, percent-encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
+    /// The file that holds the URL.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url_file: Option<PathBuf>,
+    /// The user name, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) username: Option<String>,
+    /// The password, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<Password>,
+    /// The file that holds the password.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// What carries the media: `tcp`, `udp`, or `auto`, which is TCP, and UDP where the camera refuses TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transport: Option<Transport>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) tls: Tls,
+    /// Connect only while somebody watches.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// How long the connection is kept after the last viewer left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
+    /// A camera that is silent for so long is connected anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stall: Option<Period>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) ring: Ring,
+    /// The camera's streams, best first: the first one is what URLs without a channel mean.
+    #[serde(skip_serializing_if = "Ordered::is_empty")]
+    #[schema(value_type = HashMap<String, Channel>)]
     pub(crate) channels: Ordered<ChannelId, Channel>,
 }
 
-/// `[streams.ID.channels.ID]`: one of a camera's streams, such as the main or the sub stream.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// One of a camera's streams, such as the main or the sub stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ChannelSettings)]
 pub(crate) struct Channel {
+    /// `rtsp://` or `rtsps://` (encrypted). A user name and password may stand in it, percent-encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
+    /// The file that holds the URL.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url_file: Option<PathBuf>,
+    /// The user name, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) username: Option<String>,
+    /// The password, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<Password>,
+    /// The file that holds the password.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// What carries the media: `tcp`, `udp`, or `auto`, which is TCP, and UDP where the camera refuses TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transport: Option<Transport>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) tls: Tls,
+    /// Connect only while somebody watches.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// How long the connection is kept after the last viewer left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
+    /// A camera that is silent for so long is connected anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stall: Option<Period>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) ring: Ring,
 }
 
-/// `transport`: what carries the media from the camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+/// What carries the media from the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Transport {
     /// TCP, or UDP if the camera refuses or stays silent.
@@ -183,12 +291,37 @@ pub(crate) enum Transport {
     Udp,
 }
 
-/// `tls.…`: whom an `rtsps://` camera must prove to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// Whom an `rtsps://` camera must prove to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = CameraTls)]
 pub(crate) struct Tls {
+    /// Take any certificate. Who sits between can then read everything, the password too.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) insecure_skip_verify: Option<bool>,
+    /// Trust the certificates in this PEM file, besides those of the system.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Who is told of events (docs/api.md).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Webhook {
+    /// Where events are POSTed: `https://` or `http://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<Url>,
+    /// The secret that signs what is sent (HMAC-SHA256), so that the receiver knows who sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<Password>,
+    /// The file that holds the secret.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Which events: their types, such as `channel.offline`, or `channel.*`. All if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<String>,
 }
 
 /// A configuration that was found to be good.
@@ -225,6 +358,25 @@ impl Default for Metrics {
     }
 }
 
+impl Config {
+    /// The files that it refers to.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let streams = self.streams.0.iter().map(|(_, stream)| stream);
+        let channels = streams.clone().flat_map(|stream| &stream.channels.0);
+        let of_channels = channels.flat_map(|(_, channel)| {
+            [
+                &channel.url_file,
+                &channel.password_file,
+                &channel.tls.ca_file,
+            ]
+        });
+        let of_streams = streams
+            .flat_map(|stream| [&stream.url_file, &stream.password_file, &stream.tls.ca_file]);
+        let of_webhooks = self.webhooks.iter().map(|webhook| &webhook.secret_file);
+        of_streams.chain(of_channels).chain(of_webhooks).flatten()
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -242,30 +394,40 @@ pub(crate) fn parse_period(text: &str) -> Result<Duration, String> {
     text.parse().map(|Period(period)| period)
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Reads and checks the configuration file at `path`.
-pub(crate) fn load(path: &Path) -> Result<Loaded, Report> {
+pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Report> {
+    check(&path.display().to_string(), &read(path)?, environment)
+}
+
+/// The text of the configuration file at `path`.
+pub(crate) fn read(path: &Path) -> Result<String, Report> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Report::unreadable(&name, error);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_FILE {
         return Err(Report::unreadable(&name, "it is larger than 16 MiB"));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    check(&name, &text)
+    std::fs::read_to_string(path).map_err(unreadable)
 }
 
-/// Checks `text`, the contents of the configuration file called `name`.
-pub(crate) fn check(name: &str, text: &str) -> Result<Loaded, Report> {
-    let mut parsed = File::new(text);
+/// Checks `text`, the contents of the configuration file called `name`, with what `environment` adds.
+pub(crate) fn check(name: &str, text: &str, environment: &Environment) -> Result<Loaded, Report> {
+    let mut parsed = File::new(text, environment);
     let (streams, mut problems) = resolve::streams(&parsed.config);
     let hls = resolve::hls(&parsed.config.hls, &mut problems);
     parsed.config.tls.check(&mut problems);
     parsed.config.auth.check(&mut problems);
+    resolve::webhooks(&parsed.config.webhooks, &mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))
         .collect();
     parsed.issues.extend(more);
+    parsed.attribute();
     if parsed.issues.is_empty() {
         let config = parsed.config;
         return Ok(Loaded {

@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 
 use hub::{ChannelId, IdError, StreamId};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
 
 /// A table whose keys are ids, in the order of the file: the first Channel of a Stream is the one that
 /// URLs without a channel mean.
@@ -12,6 +13,19 @@ pub(crate) struct Ordered<K, V>(pub(crate) Vec<(K, V)>);
 impl<K, V> Default for Ordered<K, V> {
     fn default() -> Self {
         Self(Vec::new())
+    }
+}
+
+impl<K: fmt::Display, V: Serialize> Serialize for Ordered<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key.to_string(), value)))
+    }
+}
+
+impl<K, V> Ordered<K, V> {
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

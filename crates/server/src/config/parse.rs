@@ -1,9 +1,10 @@
 use std::ops::Range;
 
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::Config;
+use super::environment::{self, Environment, Override};
 use super::issue::{Issue, Show};
 use crate::redact;
 
@@ -20,21 +21,34 @@ pub(crate) struct Parsed<'t> {
     /// Everything that was not.
     pub(crate) issues: Vec<Issue>,
     table: DeTable<'t>,
+    /// The end of the text; what stands behind it comes from the environment.
+    end: usize,
+    overrides: Vec<Override<'t>>,
+    /// What stands for what was written, where the environment was asked.
+    expanded: Vec<(String, String)>,
 }
 
 impl<'t> Parsed<'t> {
-    /// Parses `text`. Each key that is wrong becomes one issue and is left out of the configuration, so
+    /// Parses `text`, with what `environment` adds. Each key that is wrong becomes one issue and is left out of the configuration, so
     /// that all wrong keys are found in one go.
-    pub(crate) fn new(text: &'t str) -> Self {
-        let (table, errors) = DeTable::parse_recoverable(text);
+    pub(crate) fn new(text: &'t str, environment: &'t Environment) -> Self {
+        let (mut table, errors) = DeTable::parse_recoverable(text);
+        let end = text.len();
+        let overrides = environment.put(table.get_mut(), end);
+        let (expanded, unknown) = environment::expand(table.get_mut(), environment);
         let mut parsed = Self {
             config: Config::default(),
             issues: errors.iter().take(MAX_ISSUES).map(syntax).collect(),
             table: table.get_ref().clone(),
+            end,
+            overrides,
+            expanded,
         };
         if parsed.issues.is_empty() {
+            parsed.issues = unknown;
             parsed.read(table);
         }
+        parsed.attribute();
         parsed
     }
 
@@ -47,12 +61,44 @@ impl<'t> Parsed<'t> {
                 break;
             };
             offset = Some(key.span().start);
-            let DeValue::Table(inner) = value.get_ref() else {
-                break;
-            };
-            table = inner;
+            match value.get_ref() {
+                DeValue::Table(inner) => table = inner,
+                _ => break,
+            }
         }
         offset
+    }
+
+    fn value(&self, error: &toml::de::Error, path: &[String]) -> Issue {
+        let (message, show) = match unknown_key(error.message(), path) {
+            Some(message) => (message, Show::Key),
+            None => (redact::urls(error.message()), Show::Value),
+        };
+        Issue {
+            offset: error.span().map(|span| span.start),
+            path: path.to_vec(),
+            variable: None,
+            message: self.as_written(message),
+            show,
+        }
+    }
+
+    /// `message` with what was written where it quotes what that stands for.
+    pub(crate) fn as_written(&self, message: String) -> String {
+        let back = |message: String, (full, raw): &(String, String)| match full.as_str() {
+            "" => message,
+            full => message.replace(full, raw),
+        };
+        self.expanded.iter().fold(message, back)
+    }
+
+    /// Notes in all issues which of them come from the environment.
+    pub(crate) fn attribute(&mut self) {
+        for issue in &mut self.issues {
+            for set in &self.overrides {
+                attribute(set, issue);
+            }
+        }
     }
 
     fn read(&mut self, mut table: toml::Spanned<DeTable<'t>>) {
@@ -68,7 +114,16 @@ impl<'t> Parsed<'t> {
                 .span()
                 .map(|span| path_to(table.get_ref(), &span))
                 .unwrap_or_default();
-            self.issues.push(value(&error, &path));
+            let set = error
+                .span()
+                .and_then(|span| environment::number(self.end, span.start));
+            if let Some(set) = set.and_then(|n| self.overrides.get(n))
+                && set.as_text(table.get_mut())
+            {
+                continue;
+            }
+            let issue = self.value(&error, &path);
+            self.issues.push(issue);
             if !remove(table.get_mut(), &path) {
                 return;
             }
@@ -79,22 +134,18 @@ impl<'t> Parsed<'t> {
 fn syntax(error: &toml::de::Error) -> Issue {
     Issue {
         offset: error.span().map(|span| span.start),
-        path: String::new(),
+        path: Vec::new(),
+        variable: None,
         message: format!("this is not TOML: {}", redact::urls(error.message())),
         show: Show::Key,
     }
 }
 
-fn value(error: &toml::de::Error, path: &[String]) -> Issue {
-    let (message, show) = match unknown_key(error.message(), path) {
-        Some(message) => (message, Show::Key),
-        None => (redact::urls(error.message()), Show::Value),
-    };
-    Issue {
-        offset: error.span().map(|span| span.start),
-        path: path.join("."),
-        message,
-        show,
+/// Notes in an issue that the value at its path comes from the environment.
+fn attribute(set: &Override<'_>, issue: &mut Issue) {
+    if !set.path.is_empty() && issue.path.starts_with(&set.path) {
+        issue.variable = Some(set.variable.to_owned());
+        issue.offset = None;
     }
 }
 
@@ -141,14 +192,33 @@ fn search(
         path.push(key.get_ref().to_string());
         for range in [key.span(), value.span()] {
             let holds = range.start <= span.start && span.end <= range.end;
-            if holds && range.len() < best.0 {
+            // What comes from the environment stands in one place with the tables that it needs.
+            if holds && range.len() <= best.0 {
                 *best = (range.len(), path.clone());
             }
         }
-        if let DeValue::Table(inner) = value.get_ref() {
-            search(inner, span, path, best);
+        match value.get_ref() {
+            DeValue::Table(inner) => search(inner, span, path, best),
+            DeValue::Array(items) => search_list(items, span, path, best),
+            _ => {}
         }
         path.pop();
+    }
+}
+
+/// The same in a list of tables.
+fn search_list(
+    items: &DeArray<'_>,
+    span: &Range<usize>,
+    path: &mut Vec<String>,
+    best: &mut (usize, Vec<String>),
+) {
+    for (n, item) in items.iter().enumerate() {
+        if let DeValue::Table(inner) = item.get_ref() {
+            path.push(n.to_string());
+            search(inner, span, path, best);
+            path.pop();
+        }
     }
 }
 
@@ -164,6 +234,13 @@ fn remove(table: &mut DeTable<'_>, path: &[String]) -> bool {
     let inner = table.iter_mut().find(|(key, _)| key.get_ref() == name);
     match inner.map(|(_, value)| value.get_mut()) {
         Some(DeValue::Table(inner)) => remove(inner, rest),
+        Some(DeValue::Array(items)) => {
+            let n: Option<usize> = rest[0].parse().ok();
+            match n.and_then(|n| items.get_mut(n)).map(toml::Spanned::get_mut) {
+                Some(DeValue::Table(inner)) => remove(inner, &rest[1..]),
+                _ => false,
+            }
+        }
         _ => false,
     }
 }

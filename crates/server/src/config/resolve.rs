@@ -1,6 +1,8 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Uri;
 use egress_hls::Settings;
 use hub::{ChannelId, ChannelSpec, RingBounds, Source, StreamId, StreamSpec};
 
@@ -8,11 +10,13 @@ use ingest_rtsp::{Camera, Config, Error, TransportChoice};
 
 use super::issue::{Issue, Show};
 use super::parse::Parsed;
-use super::{Channel, Hls, Password, Policy, Stream, Tls, Transport};
-use crate::redact;
+use super::{Channel, Hls, Password, Policy, Stream, Tls, Transport, Webhook};
+use crate::{events, redact};
 
 /// The id of the one channel of a stream in the short form.
-const ONLY_CHANNEL: &str = "0";
+pub(crate) const ONLY_CHANNEL: &str = "0";
+/// The largest file that holds a secret, in bytes.
+const MAX_SECRET: u64 = 64 << 10;
 
 /// Something that only the whole of a stream shows to be wrong.
 #[derive(Debug)]
@@ -34,8 +38,9 @@ impl Problem {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         Issue {
             offset: parsed.offset(&path),
-            path: self.path.join("."),
-            message: self.message,
+            path: self.path,
+            variable: None,
+            message: parsed.as_written(self.message),
             show: Show::Value,
         }
     }
@@ -105,22 +110,23 @@ fn channels(
     let path = ["streams", id.as_str()];
     let listed = &stream.channels.0;
     let mut wished: Vec<(ChannelId, Channel, bool)> = Vec::new();
-    match (&stream.url, listed.is_empty()) {
-        (Some(_), true) => {
+    let only = stream.url.is_some() || stream.url_file.is_some();
+    match (only, listed.is_empty()) {
+        (true, true) => {
             let only = ChannelId::new(ONLY_CHANNEL).expect("`0` is an id");
             wished.push((only, stream.shared(), true));
         }
-        (None, false) => {
+        (false, false) => {
             let merged = listed
                 .iter()
                 .map(|(id, channel)| (id.clone(), channel.clone().over(stream.shared()), false));
             wished.extend(merged);
         }
-        (Some(_), false) => problems.push(Problem::new(
+        (true, false) => problems.push(Problem::new(
             &[path[0], path[1], "url"],
             "a stream has either a `url` or `channels` with one each, not both",
         )),
-        (None, true) => problems.push(Problem::new(
+        (false, true) => problems.push(Problem::new(
             &path,
             "this stream has no `url`; write url = \"rtsp://…\"",
         )),
@@ -159,13 +165,19 @@ pub(crate) struct Wrong {
 
 /// The camera that the keys of `channel` describe, given up when it is silent for `stall`.
 pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Source>, Wrong> {
-    let Some(url) = &channel.url else {
-        return Err(Wrong {
-            key: None,
-            message: "this channel has no `url`; write url = \"rtsp://…\"".to_owned(),
-        });
-    };
-    let password = channel.password.as_ref().map(Password::secret);
+    let url = either(
+        channel.url.as_ref(),
+        "url",
+        channel.url_file.as_deref(),
+        "url_file",
+    )?;
+    let url = url.ok_or_else(|| Wrong {
+        key: None,
+        message: "this channel has no `url`; write url = \"rtsp://…\"".to_owned(),
+    })?;
+    let file = channel.password_file.as_deref();
+    let password = either(channel.password.as_ref(), "password", file, "password_file")?;
+    let password = password.as_ref().map(Password::secret);
     let mut config =
         Config::new(url.expose())?.with_credentials(channel.username.as_deref(), password)?;
     config.transport = match channel.transport {
@@ -177,6 +189,86 @@ pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Sourc
     config.tls.ca_file.clone_from(&channel.tls.ca_file);
     config.timeouts.silence = stall;
     Ok(Arc::new(Camera::new(config)?))
+}
+
+/// What stands in the configuration as `key`, or in the file that `file_key` names.
+fn either<T: Clone + From<String>>(
+    value: Option<&T>,
+    key: &'static str,
+    file: Option<&Path>,
+    file_key: &'static str,
+) -> Result<Option<T>, Wrong> {
+    let wrong = |message| Wrong {
+        key: Some(file_key),
+        message,
+    };
+    match (value, file) {
+        (Some(_), Some(_)) => Err(wrong(format!("write `{key}` or `{file_key}`, not both"))),
+        (Some(value), None) => Ok(Some(value.clone())),
+        (None, Some(file)) => secret_in(file).map(Some).map_err(wrong),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The secret in `file`: its text without the line's end.
+fn secret_in<T: From<String>>(file: &Path) -> Result<T, String> {
+    let name = file.display();
+    let metadata =
+        std::fs::metadata(file).map_err(|error| format!("can't read {name}: {error}"))?;
+    if metadata.len() > MAX_SECRET {
+        return Err(format!("{name} is larger than 64 KiB, which no secret is"));
+    }
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("can't read {name}: {error}"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{name} is empty; it should hold the secret")),
+        secret => Ok(T::from(secret.to_owned())),
+    }
+}
+
+/// What is wrong with the webhooks goes to `problems`.
+pub(super) fn webhooks(webhooks: &[Webhook], problems: &mut Vec<Problem>) {
+    for (n, webhook) in webhooks.iter().enumerate() {
+        let n = n.to_string();
+        let mut wrong =
+            |key, message: &str| problems.push(Problem::new(&["webhooks", &n, key], message));
+        match webhook.url.as_ref().map(|url| url.expose().parse::<Uri>()) {
+            None => wrong(
+                "url",
+                "this webhook has no `url`; write url = \"https://…\"",
+            ),
+            Some(Ok(uri))
+                if matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() => {}
+            Some(_) => wrong(
+                "url",
+                "a webhook is called by HTTP; write url = \"https://…\"",
+            ),
+        }
+        if let Err(error) = webhook.key() {
+            wrong("secret_file", &error);
+        }
+        for event in webhook
+            .events
+            .iter()
+            .filter(|event| !events::is_known(event))
+        {
+            let known = events::TYPES.join(", ");
+            wrong(
+                "events",
+                &format!(
+                    "there is no event `{event}`; there are: {known}; and `channel.*` means all of a kind"
+                ),
+            );
+        }
+    }
+}
+
+impl Webhook {
+    /// The secret that signs, wherever it stands.
+    pub(crate) fn key(&self) -> Result<Option<Password>, String> {
+        let file = self.secret_file.as_deref();
+        either(self.secret.as_ref(), "secret", file, "secret_file").map_err(|wrong| wrong.message)
+    }
 }
 
 impl From<Error> for Wrong {
@@ -200,8 +292,10 @@ impl Stream {
     fn shared(&self) -> Channel {
         Channel {
             url: self.url.clone(),
+            url_file: self.url_file.clone(),
             username: self.username.clone(),
             password: self.password.clone(),
+            password_file: self.password_file.clone(),
             transport: self.transport,
             tls: self.tls.clone(),
             on_demand: self.on_demand,
@@ -215,10 +309,18 @@ impl Stream {
 impl Channel {
     /// This channel, with what it does not say taken from `base`.
     fn over(self, base: Self) -> Self {
+        // Who says one of a pair means it instead of the other.
+        let own_password = self.password.is_some() || self.password_file.is_some();
         Self {
             url: self.url.or(base.url),
+            url_file: self.url_file.or(base.url_file),
             username: self.username.or(base.username),
-            password: self.password.or(base.password),
+            password: self
+                .password
+                .or_else(|| base.password.filter(|_| !own_password)),
+            password_file: self
+                .password_file
+                .or_else(|| base.password_file.filter(|_| !own_password)),
             transport: self.transport.or(base.transport),
             tls: Tls {
                 insecure_skip_verify: self

@@ -2,7 +2,12 @@ use std::fmt;
 
 use ingest_rtsp::Secret;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
+use super::units::text_schema;
 use crate::redact;
 
 /// A camera's password: never shown.
@@ -17,6 +22,18 @@ impl Password {
     /// The password, for the one who sends it to the camera.
     pub(crate) fn secret(&self) -> Secret {
         self.0.clone()
+    }
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl From<String> for Url {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -37,6 +54,47 @@ impl fmt::Debug for Url {
         f.write_str(&redact::urls(&self.0))
     }
 }
+
+impl Serialize for Password {
+    /// The mask: a secret leaves the server in no answer.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(redact::HIDDEN)
+    }
+}
+
+impl Serialize for Url {
+    /// Without what may be secret in it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&redact::urls(&self.0))
+    }
+}
+
+impl PartialSchema for Password {
+    fn schema() -> RefOr<Schema> {
+        text_schema(
+            "a secret; it is served as \"***\", which, sent back, leaves it as it is",
+            None,
+            "…",
+        )
+        .into()
+    }
+}
+
+impl ToSchema for Password {}
+
+impl PartialSchema for Url {
+    fn schema() -> RefOr<Schema> {
+        let what = "a URL; what may be secret in it is served as \"***\", which, sent back, leaves it as it is";
+        text_schema(
+            what,
+            Some("^(rtsps?|https?)://[^/]"),
+            "rtsp://192.168.1.10/stream1",
+        )
+        .into()
+    }
+}
+
+impl ToSchema for Url {}
 
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -25,10 +25,11 @@ fn uncommented() -> String {
         .replace("/etc/lunette/issuer.pem", &testdata("issuer.pem"))
         .replace("at least 32 random characters", &"k".repeat(32))
         .replace("/etc/lunette/key.pem", &testdata("key.pem"))
+        .replace("/run/secrets/", &testdata("secrets/"))
 }
 
 fn report(text: &str) -> String {
-    match check("t.toml", text) {
+    match check("t.toml", text, &Environment::default()) {
         Ok(loaded) => panic!("expected problems, got {loaded:?}"),
         Err(report) => report.to_string(),
     }
@@ -36,14 +37,14 @@ fn report(text: &str) -> String {
 
 #[test]
 fn the_sample_as_shipped_is_the_default() {
-    let loaded = check("sample", SAMPLE).unwrap();
+    let loaded = check("sample", SAMPLE, &Environment::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
     assert!(loaded.streams.is_empty());
 }
 
 #[test]
 fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
-    let loaded = check("sample", &uncommented()).unwrap();
+    let loaded = check("sample", &uncommented(), &Environment::default()).unwrap();
     let Config {
         server,
         tls,
@@ -53,7 +54,9 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         hls,
         defaults,
         streams,
+        webhooks,
     } = loaded.config;
+    assert_eq!(webhooks.len(), 2);
     assert_eq!((server, log), (Server::default(), Log::default()));
     let others = Auth::default();
     assert_eq!(
@@ -75,8 +78,8 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     assert_eq!(policy, hub::Policy::default());
     assert_eq!(metrics, Metrics::default());
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(ids, ["front", "garden"]);
-    assert_eq!(loaded.streams.len(), 2);
+    assert_eq!(ids, ["front", "garden", "yard", "roof"]);
+    assert_eq!(loaded.streams.len(), 4);
 }
 
 #[test]
@@ -97,6 +100,7 @@ fn the_sample_shows_every_key_there_is() {
         "defaults",
         "streams.x",
         "streams.x.channels.y",
+        "[webhooks]",
     ] {
         let told = report(&format!("[{table}]\nzzzzzz = 1"));
         let (_, known) = told.split_once("there are: ").unwrap();
@@ -159,6 +163,7 @@ fn no_report_shows_a_secret() {
     let loaded = check(
         "t",
         "[streams.a]\nurl = \"rtsp://h/\"\nusername = \"b\"\npassword = \"hunter2\"",
+        &Environment::default(),
     )
     .unwrap();
     assert!(!format!("{loaded:?}").contains("hunter2"));
@@ -173,6 +178,7 @@ fn a_channel_says_what_its_stream_leaves_open_and_the_defaults_say_the_rest() {
          [streams.b]\non_demand = false\nring.bytes = \"8MiB\"\n\
          [streams.b.channels.sub]\nurl = \"rtsp://h/2\"\nstall = \"1m\"\n\
          [streams.b.channels.main]\nurl = \"rtsp://h/1\"\non_demand = true\n",
+        &Environment::default(),
     )
     .unwrap();
     let [a, b] = loaded.streams.try_into().unwrap();
@@ -249,4 +255,123 @@ fn what_is_no_toml_is_told_with_its_place() {
     assert!(told.contains("t.toml:1:8: this is not TOML"), "{told}");
     let told = report("[streams.a]\nurl = \"rtsp://a/\"\n[streams.a]\n");
     assert!(told.contains("t.toml:3:"), "{told}");
+}
+
+fn with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Report> {
+    check("t.toml", text, &Environment::of(variables))
+}
+
+#[test]
+fn the_environment_counts_more_than_the_file() {
+    let loaded = with(
+        "[server]\nlisten = \"127.0.0.1:1\"\n[streams.front-door]\nurl = \"rtsp://h/\"\n",
+        &[
+            ("LUNETTE_SERVER__LISTEN", "0.0.0.0:2"),
+            ("LUNETTE_LOG__LEVEL", "debug"),
+            ("LUNETTE_DEFAULTS__ON_DEMAND", "false"),
+            ("LUNETTE_DEFAULTS__RING__KEEP", "6s"),
+            ("LUNETTE_STREAMS__FRONT_DOOR__USERNAME", "admin"),
+            ("LUNETTE_STREAMS__FRONT_DOOR__PASSWORD", "2718"),
+            ("LUNETTE_SERVER__TRUSTED_PROXIES", "[\"10.0.0.0/8\"]"),
+            ("LUNETTE_BIN", "/bin/lunette"),
+        ],
+    )
+    .unwrap();
+    let config = loaded.config;
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:2");
+    assert_eq!(config.server.trusted_proxies.len(), 1);
+    assert_eq!(config.log.level, Level::Debug);
+    assert_eq!(config.defaults.on_demand, Some(false));
+    assert_eq!(config.streams.0.len(), 1);
+    let (_, stream) = &config.streams.0[0];
+    assert!(stream.username.as_deref() == Some("admin") && stream.password.is_some());
+}
+
+#[test]
+fn what_is_wrong_in_the_environment_is_told_with_the_variable() {
+    let told = with(
+        "",
+        &[
+            ("LUNETTE_SERVER__LISSTEN", "x"),
+            ("LUNETTE_DEFAULTS__LINGER", "5"),
+            ("LUNETTE_STREAMS__A__URL", "http://admin:hunter2@h/"),
+        ],
+    )
+    .unwrap_err()
+    .to_string();
+    for expected in [
+        "LUNETTE_SERVER__LISSTEN, an environment variable: server.lissten: there is no key `lissten` in [server]; did you mean `listen`?",
+        "LUNETTE_DEFAULTS__LINGER, an environment variable: defaults.linger: `5` is no length of time",
+        "LUNETTE_STREAMS__A__URL, an environment variable: streams.a.url: `http` is no scheme",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn texts_may_refer_to_the_environment_and_no_report_shows_what_they_stand_for() {
+    let text = "[streams.a]\nname = \"${SITE:-Main} $${x}\"\nurl = \"rtsp://${WHO}:${PASS}@h/\"\n";
+    let variables = [("WHO", "admin"), ("PASS", "hunter2")];
+    let loaded = with(text, &variables).unwrap();
+    let (_, stream) = &loaded.config.streams.0[0];
+    assert_eq!(stream.name, "Main ${x}");
+    assert_eq!(
+        stream.url.as_ref().map(Url::expose),
+        Some("rtsp://admin:hunter2@h/")
+    );
+    let served = serde_json::to_string(&loaded.config).unwrap();
+    assert!(
+        !served.contains("hunter2") && served.contains("rtsp://***@h/"),
+        "{served}"
+    );
+    let told = with(text, &[]).unwrap_err().to_string();
+    assert!(
+        told.contains("t.toml:3:7: streams.a.url: there is no environment variable `WHO`"),
+        "{told}"
+    );
+    let told = with("[defaults]\nlinger = \"${PASS}\"", &variables)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("`${PASS}` is no length of time") && !told.contains("hunter2"),
+        "{told}"
+    );
+}
+
+#[test]
+fn secrets_may_stand_in_files_of_their_own() {
+    let file = testdata("secrets/password");
+    let stream = |more: &str| format!("[streams.a]\nurl = \"rtsp://h/\"\nusername = \"b\"\n{more}");
+    let with_file = with(&stream(&format!("password_file = {file:?}")), &[]).unwrap();
+    let inline = with(&stream("password = \"s3cret\""), &[]).unwrap();
+    let print = |loaded: &Loaded| loaded.streams[0].channels[0].source.fingerprint();
+    assert_eq!(print(&with_file), print(&inline));
+    for (more, expected) in [
+        (
+            "password_file = \"/nowhere\"",
+            "streams.a.password_file: can't read /nowhere",
+        ),
+        (
+            "password = \"x\"\npassword_file = \"/nowhere\"",
+            "streams.a.password_file: write `password` or `password_file`, not both",
+        ),
+    ] {
+        let told = with(&stream(more), &[]).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn what_a_webhook_can_not_be_is_told_with_its_number() {
+    let told = report(
+        "[[webhooks]]\nurl = \"https://h/\"\n[[webhooks]]\nurl = \"ftp://h/\"\nevents = [\"stream.gone\"]\n[[webhooks]]\nurll = 1\n",
+    );
+    for expected in [
+        "webhooks.1.url: a webhook is called by HTTP",
+        "webhooks.1.events: there is no event `stream.gone`",
+        "webhooks.2.urll: there is no key `urll`",
+    ] {
+        assert!(told.contains(expected), "{expected:?} is not in:\n{told}");
+    }
 }

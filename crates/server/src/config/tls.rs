@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::resolve::Problem;
 use super::units;
@@ -14,33 +15,45 @@ const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// Where a service keeps what must outlive it.
 const CACHE: &str = "/var/lib/lunette/acme";
 
-/// `[tls]`: with a certificate, or with `acme`, the address of `[server] listen` speaks TLS.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+/// With a certificate, or with `acme`, the address of `[server] listen` speaks TLS.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerTls {
     /// The certificate and those that vouch for it, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) key: Option<PathBuf>,
     /// Where plain HTTP is told to come back with TLS.
-    #[serde(deserialize_with = "units::some_address")]
+    #[serde(
+        deserialize_with = "units::some_address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>)]
     pub(crate) redirect: Option<SocketAddr>,
     pub(crate) acme: Acme,
 }
 
-/// `[tls.acme]`: certificates from an authority that speaks ACME (RFC 8555).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// Certificates from an authority that speaks ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Acme {
     /// The names that the certificate is for; none: no ACME.
     pub(crate) domains: Vec<String>,
     /// Whom the authority may write to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
     /// The authority.
     pub(crate) directory: String,
     /// Where the account and the certificate are kept.
+    #[schema(value_type = String)]
     pub(crate) cache: PathBuf,
     /// Whom to trust to be the authority, besides those that the system trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) ca_file: Option<PathBuf>,
 }
 

@@ -4,6 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The longest time that can be set: a day. Longer ones are mistakes.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -90,6 +94,39 @@ impl FromStr for Size {
     }
 }
 
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        match [(3_600_000, "h"), (60_000, "m"), (1000, "s")]
+            .into_iter()
+            .find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit))
+        {
+            Some((unit, name)) => write!(f, "{}{name}", millis / unit),
+            None if millis == 0 => f.write_str("0s"),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Span(self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0;
+        match [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+            .into_iter()
+            .find(|(unit, _)| bytes.is_multiple_of(*unit))
+        {
+            Some((unit, name)) => write!(f, "{}{name}", bytes / unit),
+            None => write!(f, "{bytes}B"),
+        }
+    }
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number = text[..digits].parse().ok()?;
@@ -97,7 +134,21 @@ fn split(text: &str) -> Option<(u64, &str)> {
 }
 
 macro_rules! from_text {
-    ($name:ident, $what:literal) => {
+    ($name:ident, $what:literal, $pattern:literal, $example:literal) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                text_schema($what, Some($pattern), $example).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Text;
@@ -120,13 +171,32 @@ macro_rules! from_text {
 
 from_text!(
     Span,
-    "a length of time in quotes, such as \"10s\" or \"500ms\""
+    "a length of time in quotes, such as \"10s\" or \"500ms\"",
+    "^(0|[1-9][0-9]{0,3}) ?(ms|s|m|min)$|^([0-9]|1[0-9]|2[0-3])h$",
+    "10s"
 );
 from_text!(
     Period,
-    "a length of time in quotes, such as \"10s\" or \"500ms\""
+    "a length of time in quotes, such as \"10s\" or \"500ms\"",
+    "^[1-9][0-9]{0,2} ?(ms|s|m|min)$|^([1-9]|1[0-9]|2[0-3])h$",
+    "10s"
 );
-from_text!(Size, "a size in quotes, such as \"32MiB\"");
+from_text!(
+    Size,
+    "a size in quotes, such as \"32MiB\"",
+    "^[1-9][0-9]{0,3} ?(MiB|MB)$|^[1-9]GiB$",
+    "32MiB"
+);
+
+/// The schema of a text that is `what`.
+pub(super) fn text_schema(what: &str, pattern: Option<&str>, example: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(what))
+        .pattern(pattern)
+        .examples([example])
+        .build()
+}
 
 /// The same, where there need be none.
 pub(super) fn some_address<'de, D: Deserializer<'de>>(

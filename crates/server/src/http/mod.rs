@@ -1,6 +1,5 @@
 //! The HTTP side: the routes, and the listener that serves them.
 
-mod api;
 mod assets;
 mod body;
 mod client;
@@ -8,23 +7,21 @@ mod entry;
 mod guard;
 mod listener;
 mod newcomers;
-mod problem;
+pub(crate) mod problem;
 mod state;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::middleware::Next;
-use axum::response::Response;
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use hub::Registry;
 
 use crate::config::Ancestor;
 
-pub(crate) use api::fresh;
 pub(crate) use assets::Assets;
 pub(crate) use entry::Entry;
 pub(crate) use guard::Guard;
@@ -38,26 +35,33 @@ const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'sel
 /// Pages that are there to be shown in frames of others.
 const EMBEDDABLE: &str = "/embed/";
 
-/// All routes over `registry`: the API, the states of Channels, the pages of `assets`, and the routers of the egresses in `media`,
-/// for those whom `guard` lets in.
+/// All routes over `registry`: the states of Channels, the pages of `assets`, and what is in `parts`: the API, the routers of
+/// the egresses, and operations; for those whom `guard` lets in.
 pub(crate) fn router(
     registry: Registry,
     assets: Assets,
-    media: Router,
+    parts: Router,
     guard: &Guard,
     frames: &[Ancestor],
 ) -> Router {
     let own = Router::new()
-        .route("/api/v1/streams", get(api::streams))
-        .with_state(registry.clone())
         .merge(state::router(registry))
         .merge(assets::router(assets));
     guard
-        .over(own.merge(media))
+        .over(own.merge(parts))
         .layer(middleware::from_fn_with_state(
             Policies::new(frames),
             secured,
         ))
+}
+
+/// A response that no cache keeps.
+pub(crate) fn fresh(body: impl IntoResponse) -> Response {
+    let mut response = body.into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The content security policies: of pages, and of those that are there to be shown in frames.

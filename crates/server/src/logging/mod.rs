@@ -8,7 +8,7 @@ use std::panic;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::{fmt, reload};
 
 use crate::config::{Level, LogFormat};
 
@@ -28,20 +28,70 @@ const OURS: [&str; 10] = [
 
 /// Begins to log. `wanted` is a level or tracing's directives, from the command line or the environment;
 /// without it, `level` from the configuration counts.
-pub(crate) fn start(wanted: Option<&str>, level: Level, format: LogFormat) -> anyhow::Result<()> {
+pub(crate) fn start(
+    wanted: Option<&str>,
+    level: Level,
+    format: LogFormat,
+) -> anyhow::Result<LogLevel> {
+    let given = wanted.is_some_and(|text| !text.trim().is_empty());
     let filter = filter(wanted, level)?;
     let lines = fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().event_format(json::Flat).try_init(),
-    }
-    .map_err(anyhow::Error::from_boxed)
-    .context("can't start the log")?;
+    let (started, reload): (_, Reload) = match format {
+        LogFormat::Text => {
+            let lines = lines.with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                lines.try_init(),
+                Box::new(move |filter| handle.reload(filter)),
+            )
+        }
+        LogFormat::Json => {
+            let lines = lines
+                .json()
+                .event_format(json::Flat)
+                .with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                lines.try_init(),
+                Box::new(move |filter| handle.reload(filter)),
+            )
+        }
+    };
+    started
+        .map_err(anyhow::Error::from_boxed)
+        .context("can't start the log")?;
     log_panics();
-    Ok(())
+    Ok(LogLevel {
+        reload,
+        now: (!given).then_some(level),
+    })
+}
+
+type Reload = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// Changes how much is logged.
+pub(crate) struct LogLevel {
+    reload: Reload,
+    /// None where the command line or the environment said it, which counts more.
+    now: Option<Level>,
+}
+
+impl LogLevel {
+    /// From now on `level` counts.
+    pub(crate) fn set(&mut self, level: Level) {
+        if self.now.is_none_or(|now| now == level) {
+            return;
+        }
+        match filter(None, level).map(|filter| (self.reload)(filter)) {
+            Ok(Ok(())) => tracing::info!(level = level.name(), "the log's level has changed"),
+            Ok(Err(error)) => tracing::error!(%error, "the log's level can't be changed"),
+            Err(error) => tracing::error!(%error, "the log's level can't be changed"),
+        }
+        self.now = Some(level);
+    }
 }
 
 fn filter(wanted: Option<&str>, level: Level) -> anyhow::Result<EnvFilter> {

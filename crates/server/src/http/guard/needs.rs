@@ -45,7 +45,39 @@ pub(super) const TABLE: &[Row] = &[
     // Who am I, logging in and logging out.
     ("/api/v1/session", Need::Open, Need::Open),
     ("/api/v1/media-tokens", CONTROL, CONTROL),
+    // What the API is, and which version: nothing of what is in it.
+    ("/api/", Need::Open, CONTROL),
+    ("/api/page.css", Need::Open, CONTROL),
+    ("/api/v1/openapi.json", Need::Open, CONTROL),
+    ("/api/v1/version", Need::Some(Action::Watch), CONTROL),
+    // How streams fare is for those who watch them, what they are for those who control all.
     ("/api/v1/streams", Need::Some(Action::Watch), CONTROL),
+    ("/api/v1/streams/{stream}/status", WATCH, CONTROL),
+    ("/api/v1/streams/{stream}/channels", WATCH, CONTROL),
+    (
+        "/api/v1/streams/{stream}/channels/{channel}/status",
+        WATCH,
+        CONTROL,
+    ),
+    ("/api/v1/streams/{stream}", CONTROL, CONTROL),
+    ("/api/v1/streams/{stream}/restart", CONTROL, CONTROL),
+    (
+        "/api/v1/streams/{stream}/channels/{channel}",
+        CONTROL,
+        CONTROL,
+    ),
+    (
+        "/api/v1/streams/{stream}/channels/{channel}/restart",
+        CONTROL,
+        CONTROL,
+    ),
+    // Who watches, and from where.
+    ("/api/v1/viewers", CONTROL, CONTROL),
+    ("/api/v1/viewers/{viewer}", CONTROL, CONTROL),
+    ("/api/v1/events", CONTROL, CONTROL),
+    ("/api/v1/probe", CONTROL, CONTROL),
+    ("/api/v1/config", CONTROL, CONTROL),
+    ("/api/v1/status", CONTROL, CONTROL),
     // Media.
     ("/stream/{stream}/state", WATCH, CONTROL),
     ("/stream/{stream}/channel/{channel}/state", WATCH, CONTROL),

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::carry::{self, COOKIE_NAME, Presented};
 use super::{Guard, Refusal, now, origin};
-use crate::http::api::fresh;
 use crate::http::client::Client;
 use crate::http::entry::Base;
+use crate::http::fresh;
 use crate::http::problem::problem;
 
 /// The largest body of a login, in bytes.

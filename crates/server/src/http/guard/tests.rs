@@ -4,12 +4,15 @@ use auth::{KeyHash, PasswordHash, Signer};
 use axum::body::{Body, to_bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{COOKIE, SET_COOKIE};
+use hub::Registry;
 use tower::ServiceExt as _;
 
 use super::super::tests::registry;
 use super::super::{Assets, Entry, Listener, router};
 use super::*;
-use crate::config::check;
+use crate::api::{self, Api};
+use crate::config::{Environment, Keeper, check};
+use crate::events::Journal;
 use crate::ops::{Ops, Readiness, Settings};
 use crate::serve;
 
@@ -21,7 +24,7 @@ const OTHER: &str = "lk_other";
 
 /// The whole server, as `text` configures it, reached from this machine alone if it is `local`.
 fn server(text: &str, local: bool) -> Router {
-    let loaded = check("t.toml", text).unwrap();
+    let loaded = check("t.toml", text, &Environment::default()).unwrap();
     let (stop, registry) = (CancellationToken::new(), registry());
     let guard = Guard::new(&loaded.config.auth, local, &stop).unwrap();
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).unwrap();
@@ -33,7 +36,12 @@ fn server(text: &str, local: bool) -> Router {
         settings,
     );
     let media = serve::media(&registry, loaded.hls, &ops, &stop);
-    router(registry, Assets::Bundled, media, &guard, &[])
+    let loaded = check("t.toml", text, &Environment::default()).unwrap();
+    let (keeper, file) = (Registry::new(), text.to_owned());
+    let keeper = Keeper::start(keeper, Environment::default(), None, file, loaded).unwrap();
+    let journal = Journal::start(&registry, &keeper, stop.clone());
+    let api = api::router(Api::new(registry.clone(), keeper, journal, stop));
+    router(registry, Assets::Bundled, media.merge(api), &guard, &[])
 }
 
 /// With somebody of every kind in it.
@@ -520,7 +528,7 @@ async fn a_token_for_a_playlist_becomes_a_path_that_many_viewers_share() {
 #[tokio::test]
 async fn what_was_made_with_a_token_in_the_url_is_found_with_one() {
     use axum::routing::get;
-    let loaded = check("t.toml", &configured()).unwrap();
+    let loaded = check("t.toml", &configured(), &Environment::default()).unwrap();
     let guard = Guard::new(&loaded.config.auth, false, &CancellationToken::new()).unwrap();
     let made = |location: &'static str| get(move || async move { [(LOCATION, location)] });
     let app = guard.over(

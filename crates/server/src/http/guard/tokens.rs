@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::{Guard, carry, now};
-use crate::http::api::fresh;
+use crate::http::fresh;
 use crate::http::problem::problem;
 
 /// The largest body of a request, in bytes.

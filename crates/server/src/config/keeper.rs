@@ -1,0 +1,416 @@
+//! The configuration in force. The file, the API and the environment end here, and from here in [`Registry::apply`].
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use hub::Registry;
+use serde_json::{Map, Value as Json};
+use tokio::sync::watch;
+use toml_edit::DocumentMut;
+
+use super::edit::{self, Mode, Refused};
+use super::etag::{Etag, Seal};
+use super::store::{self, Mark};
+use super::{Config, Environment, Issue, Loaded, Report, check, read};
+
+/// The configuration in force, and the one who changes it. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Keeper(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    environment: Environment,
+    /// The file; none where the command line said what to show.
+    file: Option<PathBuf>,
+    name: String,
+    desk: Mutex<Desk>,
+    view: watch::Sender<Arc<View>>,
+    seal: Seal,
+}
+
+/// What is being worked on, by one at a time.
+#[derive(Debug)]
+struct Desk {
+    text: String,
+    /// The state of the files when the text was read.
+    mark: Mark,
+    /// The file could not be written: the text is in memory alone.
+    unsaved: Option<String>,
+}
+
+/// The configuration at one moment.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) config: Config,
+    /// The same as the API tells it, secrets masked.
+    pub(crate) served: Json,
+    /// Counts the changes.
+    pub(crate) revision: u64,
+    /// Since when it is in force.
+    pub(crate) since: SystemTime,
+    /// The file, where there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// Why what was changed over the API is in memory alone, where it is.
+    pub(crate) unsaved: Option<String>,
+    /// What is wrong with the file as it is now, which is why something else is in force.
+    pub(crate) problems: Option<Report>,
+    /// The settings that count from the next start on.
+    pub(crate) restart: Vec<&'static str>,
+    /// The settings as they were at the start.
+    first: Arc<Config>,
+}
+
+/// What is to become of a part of the configuration.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// It shall be this.
+    Set(Map<String, Json>, Mode),
+    /// It shall go.
+    Remove,
+}
+
+/// What must hold for a change to be made (RFC 9110 §13.1).
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Condition {
+    /// `If-Match`, as it was sent.
+    pub(crate) matches: Option<String>,
+    /// `If-None-Match`, as it was sent.
+    pub(crate) differs: Option<String>,
+}
+
+/// A change that was made.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    /// It was not there before.
+    pub(crate) created: bool,
+    /// Why it is in memory alone, where it is.
+    pub(crate) unsaved: Option<String>,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum EditError {
+    /// There is no such thing.
+    Missing,
+    /// It is not what the caller thinks it is.
+    Condition(&'static str),
+    /// It can't be done as things are.
+    Conflict(&'static str),
+    /// It can't be what was sent.
+    Refused(Vec<Refused>),
+    /// It, or the whole with it, would make no sense: what is wrong below it, and elsewhere.
+    Wrong(Vec<Issue>, Vec<Issue>),
+    /// The file was changed by hand, and makes no sense.
+    File(Report),
+}
+
+impl Keeper {
+    /// Puts `loaded`, which is what `text` says, into force.
+    pub(crate) fn start(
+        registry: Registry,
+        environment: Environment,
+        file: Option<PathBuf>,
+        text: String,
+        loaded: Loaded,
+    ) -> anyhow::Result<Self> {
+        registry.apply(loaded.streams)?;
+        let name = file.as_ref().map_or_else(
+            || "the configuration".to_owned(),
+            |file| file.display().to_string(),
+        );
+        let first = Arc::new(loaded.config.clone());
+        let view = View {
+            served: served(&loaded.config),
+            config: loaded.config,
+            revision: 1,
+            since: SystemTime::now(),
+            file: file.clone(),
+            unsaved: None,
+            problems: None,
+            restart: Vec::new(),
+            first,
+        };
+        let mark = store::mark(&watched(file.as_ref(), &view.config));
+        let desk = Desk {
+            text,
+            mark,
+            unsaved: None,
+        };
+        Ok(Self(Arc::new(Inner {
+            registry,
+            environment,
+            file,
+            name,
+            desk: Mutex::new(desk),
+            view: watch::Sender::new(Arc::new(view)),
+            seal: Seal::new()?,
+        })))
+    }
+
+    /// The configuration in force.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.0.view.borrow().clone()
+    }
+
+    /// The configuration, to look at or to follow.
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<View>> {
+        self.0.view.subscribe()
+    }
+
+    /// The tag of what stands at `path` now, and how it is served; none where nothing does.
+    pub(crate) fn look(&self, path: &[&str]) -> Option<(Etag, Json)> {
+        let desk = self.desk();
+        let served = at(&self.view().served, path)?.clone();
+        Some((self.0.seal.of(&parse(&desk.text), path, &served), served))
+    }
+
+    /// Makes `change` at `path`. Blocks: the file is written.
+    pub(crate) fn edit(
+        &self,
+        path: &[&str],
+        change: &Change,
+        condition: &Condition,
+    ) -> Result<Edited, EditError> {
+        let mut desk = self.desk();
+        // What was changed by hand just now counts first.
+        self.catch_up(&mut desk).map_err(EditError::File)?;
+        let view = self.view();
+        let present = at(&view.served, path);
+        let mut document = parse(&desk.text);
+        let there = present.is_some();
+        self.judge(condition, &document, path, present)?;
+        match change {
+            Change::Set(wanted, mode) => {
+                if !there && *mode == Mode::Merge {
+                    return Err(EditError::Missing);
+                }
+                edit::set(&mut document, path, wanted, present, *mode)
+                    .map_err(EditError::Refused)?;
+            }
+            Change::Remove if !there => return Err(EditError::Missing),
+            Change::Remove => {
+                edit::remove(&mut document, path);
+            }
+        }
+        let text = document.to_string();
+        let loaded = check(&self.0.name, &text, &self.0.environment)
+            .map_err(|report| sorted(&report, path))?;
+        if at(&served(&loaded.config), &path[..path.len().min(2)]).is_none() && path.len() > 2 {
+            return Err(EditError::Conflict(
+                "this is the last channel; delete the stream instead",
+            ));
+        }
+        if text != desk.text {
+            desk.unsaved = self.save(&text);
+            desk.text = text;
+        }
+        self.adopt(&mut desk, loaded);
+        Ok(Edited {
+            created: !there,
+            unsaved: desk.unsaved.clone(),
+        })
+    }
+
+    /// Reads the file anew, if it or a file it names has changed. Blocks. A file that makes no sense changes nothing; what
+    /// is wrong with it is logged and told.
+    pub(crate) fn reload(&self) {
+        let mut desk = self.desk();
+        // Whether it is bad is in the view.
+        let _ = self.catch_up(&mut desk);
+    }
+
+    /// Whether a file differs from what was read.
+    pub(crate) fn is_stale(&self) -> bool {
+        let view = self.view();
+        store::mark(&watched(self.0.file.as_ref(), &view.config)) != self.desk().mark
+    }
+
+    fn catch_up(&self, desk: &mut Desk) -> Result<(), Report> {
+        let Some(file) = &self.0.file else {
+            return Ok(());
+        };
+        let view = self.view();
+        let mark = store::mark(&watched(Some(file), &view.config));
+        if mark == desk.mark {
+            return view.problems.clone().map_or(Ok(()), Err);
+        }
+        desk.mark = mark;
+        let loaded = read(file).and_then(|text| {
+            check(&self.0.name, &text, &self.0.environment).map(|loaded| (text, loaded))
+        });
+        match loaded {
+            Ok((text, loaded)) => {
+                if desk.unsaved.take().is_some() && text != desk.text {
+                    tracing::warn!(
+                        "the file was changed: what was changed over the API and could not be saved is gone"
+                    );
+                }
+                desk.text = text;
+                self.adopt(desk, loaded);
+                Ok(())
+            }
+            Err(report) => {
+                tracing::error!("the configuration stays as it was: {report}");
+                self.publish(|view| view.problems = Some(report.clone()));
+                Err(report)
+            }
+        }
+    }
+
+    /// Puts `loaded` into force.
+    fn adopt(&self, desk: &mut Desk, loaded: Loaded) {
+        // The configuration was checked: ids are unique, and every Stream has a Channel.
+        let applied = match self.0.registry.apply(loaded.streams) {
+            Ok(applied) => applied,
+            Err(error) => return tracing::error!(%error, "the configuration can't be applied"),
+        };
+        desk.mark = store::mark(&watched(self.0.file.as_ref(), &loaded.config));
+        let before = self.view();
+        let same = before.config == loaded.config && before.problems.is_none();
+        if same && before.unsaved == desk.unsaved && applied == hub::Applied::default() {
+            return;
+        }
+        let restart = restart(&before.first, &loaded.config);
+        tracing::info!(
+            added = applied.added.len(),
+            changed = applied.changed.len(),
+            removed = applied.removed.len(),
+            ?restart,
+            "the configuration has changed"
+        );
+        self.publish(|view| {
+            view.served = served(&loaded.config);
+            view.config = loaded.config;
+            view.revision += 1;
+            view.since = SystemTime::now();
+            view.unsaved.clone_from(&desk.unsaved);
+            view.problems = None;
+            view.restart = restart;
+        });
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut View)) {
+        self.0.view.send_modify(|view| {
+            let before = &**view;
+            let mut after = View {
+                config: before.config.clone(),
+                served: before.served.clone(),
+                file: before.file.clone(),
+                unsaved: before.unsaved.clone(),
+                problems: before.problems.clone(),
+                restart: before.restart.clone(),
+                first: Arc::clone(&before.first),
+                ..*before
+            };
+            change(&mut after);
+            *view = Arc::new(after);
+        });
+    }
+
+    /// Writes `text`; returns why it is in memory alone, where it is.
+    fn save(&self, text: &str) -> Option<String> {
+        let Some(file) = &self.0.file else {
+            return Some(
+                "there is no configuration file: this holds until the server ends".to_owned(),
+            );
+        };
+        let error = store::save(file, text).err()?;
+        let name = file.display();
+        let why = format!("{name} can't be written ({error}): this holds until the server ends");
+        tracing::warn!("{why}");
+        Some(why)
+    }
+
+    fn judge(
+        &self,
+        condition: &Condition,
+        document: &DocumentMut,
+        path: &[&str],
+        served: Option<&Json>,
+    ) -> Result<(), EditError> {
+        let tag = served.map(|served| self.0.seal.of(document, path, served));
+        if let Some(tags) = &condition.matches {
+            let tag = tag.as_ref().ok_or(EditError::Condition(
+                "If-Match was sent, but there is no such thing",
+            ))?;
+            if !tag.is_in(tags) {
+                return Err(EditError::Condition(
+                    "it was changed since: get it anew, and send its ETag as If-Match",
+                ));
+            }
+        }
+        match (&condition.differs, tag) {
+            (Some(tags), Some(tag)) if tag.is_in(tags) => Err(EditError::Condition(
+                "If-None-Match was sent, and it is there already",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // Each change is whole: what a panic left is what was before.
+        self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The Stream that has one Channel with the settings `wanted`, which come from whoever asks: the environment and files say
+/// nothing.
+pub(crate) fn one_stream(wanted: &Map<String, Json>) -> Result<hub::StreamSpec, EditError> {
+    let path = ["streams", "probe"];
+    let mut document = DocumentMut::new();
+    edit::set(&mut document, &path, wanted, None, Mode::Replace).map_err(EditError::Refused)?;
+    let text = document.to_string();
+    let loaded = check("the body", &text, &Environment::default())
+        .map_err(|report| sorted(&report, &path))?;
+    loaded.streams.into_iter().next().ok_or(EditError::Missing)
+}
+
+/// The files whose change means to read the configuration anew.
+fn watched(file: Option<&PathBuf>, config: &Config) -> Vec<PathBuf> {
+    file.into_iter().chain(config.files()).cloned().collect()
+}
+
+/// What stands at `path`.
+fn at<'j>(json: &'j Json, path: &[&str]) -> Option<&'j Json> {
+    path.iter().try_fold(json, |json, key| json.get(key))
+}
+
+fn served(config: &Config) -> Json {
+    serde_json::to_value(config).expect("the configuration is texts, numbers, lists and tables")
+}
+
+fn parse(text: &str) -> DocumentMut {
+    text.parse()
+        .expect("what is in force was read by the same parser")
+}
+
+/// What is wrong, parted into what is below `path` and what is elsewhere.
+fn sorted(report: &Report, path: &[&str]) -> EditError {
+    let below = |issue: &&Issue| {
+        issue
+            .path
+            .iter()
+            .map(String::as_str)
+            .take(path.len())
+            .eq(path.iter().copied())
+    };
+    let (inside, outside): (Vec<_>, Vec<_>) = report.issues().iter().partition(below);
+    let own = |issues: Vec<&Issue>| issues.into_iter().cloned().collect();
+    EditError::Wrong(own(inside), own(outside))
+}
+
+/// What differs between the two of what is looked at when the server starts alone.
+fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
+    let parts = [
+        ("server", first.server != now.server),
+        ("tls", first.tls != now.tls),
+        ("auth", first.auth != now.auth),
+        ("metrics", first.metrics != now.metrics),
+        ("log.format", first.log.format != now.log.format),
+        ("hls", first.hls != now.hls),
+    ];
+    let differing = parts.into_iter().filter(|(_, differs)| *differs);
+    differing.map(|(name, _)| name).collect()
+}
