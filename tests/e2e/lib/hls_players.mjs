@@ -32,7 +32,8 @@ function play(lib, src, debug) {
   video.addEventListener("error", () => error(`element: ${video.error?.message}`));
   const start = {
     hlsjs() {
-      const hls = new window.Hls({ lowLatencyMode: true, debug });
+      // Settings with which it stays near live: out of the box it never catches up, and moves a second away with each stall.
+      const hls = new window.Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.2, liveSyncOnStallIncrease: 0.1, debug });
       hls.on(window.Hls.Events.ERROR, (_, data) => error(`${data.fatal ? "fatal " : ""}${data.details} ${data.reason ?? ""}`));
       hls.loadSource(src);
       hls.attachMedia(video);
