@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`Frame`] (one access unit, immutable once published), [`Format`] (the codec
 //! parameters that ride on it), [`Track`] (what a Source announces), [`nal`] (how a picture lies in its
-//! bytes), [`rtp`] (packets to access units and back), [`rtcp`] (reports), [`time`] (units, and the one
+//! bytes), [`rtp`] (packets to access units and back), [`rtcp`] (reports), [`pcm`] (G.711, G.722 and
+//! linear PCM to samples), [`time`] (units, and the one
 //! time line for the tracks of a camera), [`DecodeTimes`] (what containers need besides).
 //!
 //! This crate is pure: it never knows tokio, sockets, clocks, HTTP or containers. Time is an argument.
@@ -16,6 +17,7 @@ mod frame;
 pub mod fuzz;
 pub mod nal;
 mod obu;
+pub mod pcm;
 pub mod rtcp;
 pub mod rtp;
 pub mod time;

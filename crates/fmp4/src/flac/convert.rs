@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use media::pcm::Decoder;
 use media::{Format, Frame};
 
-use super::{MAX_BLOCK, MIN_BLOCK, encode, g711, g722};
+use super::{MAX_BLOCK, MIN_BLOCK, encode};
 
 /// A block whose samples were due more than this many milliseconds off where they come does not begin with
 /// what was left over.
@@ -25,23 +26,11 @@ pub struct PcmToFlac {
     next: i64,
 }
 
-#[derive(Debug)]
-enum Decoder {
-    Table(&'static [i16; 256]),
-    G722(Box<g722::Decoder>),
-    BigEndian,
-}
-
 impl PcmToFlac {
     /// A converter of frames of `source`; none for other codecs, and for more than two channels.
     pub fn new(source: &Format) -> Option<Self> {
-        let (decoder, sample_rate, channels) = match source {
-            Format::G711(g) if g.a_law => (Decoder::Table(&g711::A_LAW), g.sample_rate, g.channels),
-            Format::G711(g) => (Decoder::Table(&g711::MU_LAW), g.sample_rate, g.channels),
-            Format::G722 => (Decoder::G722(Box::default()), 16_000, 1),
-            Format::L16(l) => (Decoder::BigEndian, l.sample_rate, l.channels),
-            _ => return None,
-        };
+        let decoder = Decoder::new(source)?;
+        let (sample_rate, channels) = (decoder.sample_rate(), decoder.channels());
         Some(Self {
             decoder,
             format: Arc::new(Format::Flac(super::format(sample_rate, channels)?)),
@@ -100,18 +89,5 @@ impl PcmToFlac {
             arrival: frame.arrival,
             data,
         })
-    }
-}
-
-impl Decoder {
-    fn decode(&mut self, data: &[u8], out: &mut Vec<i16>) {
-        match self {
-            Self::Table(table) => out.extend(data.iter().map(|&code| table[usize::from(code)])),
-            Self::G722(decoder) => decoder.decode(data, out),
-            Self::BigEndian => out.extend(
-                data.chunks_exact(2)
-                    .map(|pair| i16::from_be_bytes([pair[0], pair[1]])),
-            ),
-        }
     }
 }

@@ -8,8 +8,6 @@ mod bits;
 mod convert;
 mod crc;
 mod frame;
-pub mod g711;
-pub mod g722;
 mod subframe;
 
 use bytes::Bytes;

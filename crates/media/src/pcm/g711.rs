@@ -1,9 +1,9 @@
 //! G.711 (ITU-T G.711 §3): one byte to 16 bits of linear PCM.
 
 /// A-law to linear.
-pub const A_LAW: [i16; 256] = table(true);
+pub(super) const A_LAW: [i16; 256] = table(true);
 /// µ-law to linear.
-pub const MU_LAW: [i16; 256] = table(false);
+pub(super) const MU_LAW: [i16; 256] = table(false);
 
 const fn table(a_law: bool) -> [i16; 256] {
     let mut table = [0; 256];

@@ -3,7 +3,7 @@
 
 /// A decoder; its state is what the bytes before have left.
 #[derive(Debug, Clone)]
-pub struct Decoder {
+pub(super) struct Decoder {
     low: Band,
     high: Band,
     /// The history of the receive filter: sums in one row, differences in the other, newest last.
@@ -26,7 +26,7 @@ impl Default for Decoder {
 
 impl Decoder {
     /// Appends the two samples of each byte of `data` to `out`.
-    pub fn decode(&mut self, data: &[u8], out: &mut Vec<i16>) {
+    pub(super) fn decode(&mut self, data: &[u8], out: &mut Vec<i16>) {
         out.reserve(data.len() * 2);
         for &byte in data {
             let low = self.lower(usize::from(byte & 63));
