@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::attendance::{Attendance, Sent, ViewerId, ViewerStatus, Who};
 use crate::counters::Counters;
+use crate::derived::{Derivations, Derived};
 use crate::notice::{Board, Notice};
 use crate::ring::{self, Ring};
 use crate::status::{ChannelStatus, State};
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) timings: Arc<Timings>,
     deliveries: Mutex<BTreeMap<&'static str, Arc<Delivery>>>,
+    pub(crate) derivations: Derivations,
     /// What the Publisher writes under one lock: the time line and the tracks outlive each run.
     pub(crate) writer: Mutex<Timeline>,
     pub(crate) tracks: watch::Sender<Arc<[Track]>>,
@@ -80,6 +82,7 @@ impl Channel {
             counters: Counters::default(),
             timings,
             deliveries: Mutex::default(),
+            derivations: Derivations::default(),
             writer: Mutex::default(),
             tracks: watch::Sender::new(Arc::from([])),
             state: watch::Sender::new(State::Idle),
@@ -169,6 +172,27 @@ impl Channel {
             reader: self.0.ring.reader(),
             tracks: Arc::from([]),
         }
+    }
+
+    /// Reads the frames that come from now on, whether a picture can be made of the first of them or not.
+    pub fn frames_from_now(&self) -> FrameReader {
+        FrameReader {
+            reader: self.0.ring.reader_from_now(),
+            tracks: Arc::from([]),
+        }
+    }
+
+    /// Reads what a worker of the given `kind` makes of this Channel's frames: it runs once however many read it,
+    /// from the first reader on until the last is dropped. See [`Derived`]. Needs a tokio runtime.
+    ///
+    /// `make` makes the worker, which takes each frame of the Channel, of all tracks, and returns what it makes of it,
+    /// in order and on the same time line. It is called again when the worker panics. Who names the same `kind` has to
+    /// bring the same worker.
+    pub fn derive<W>(&self, kind: &'static str, make: impl Fn() -> W + Send + 'static) -> Derived
+    where
+        W: FnMut(&Arc<Frame>) -> Vec<Frame> + Send + 'static,
+    {
+        self.0.derivations.join(self, kind, make)
     }
 
     /// The tracks as announced last; empty before the first announcement.

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`Registry`] (all Streams, and [`Registry::apply`], the one way to change them),
 //! [`StreamSpec`] and [`ChannelSpec`] (what is wished for), [`Source`] and [`Publisher`] (who produces),
-//! [`Channel`] and [`Viewer`] (who watches), [`Notice`] (what happens), [`ring`] (the GOP cache and the slow-viewer
+//! [`Channel`] and [`Viewer`] (who watches), [`Derived`] (what is made of frames once for
+//! all who want it), [`Notice`] (what happens), [`ring`] (the GOP cache and the slow-viewer
 //! policy in one), `lifecycle` (when a Source runs: a pure table in virtual time),
 //! [`Delivery`] and [`Timings`] (what is counted for whoever runs the whole).
 //!
@@ -13,6 +14,7 @@ mod backoff;
 mod channel;
 mod counters;
 mod delivery;
+mod derived;
 mod fault;
 mod histogram;
 mod ids;
@@ -33,6 +35,7 @@ pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 pub use attendance::{Sent, ViewerId, ViewerStatus, Who};
 pub use channel::{Channel, Event, FrameReader, Viewer};
 pub use delivery::{Delays, Delivered, Delivery, Round, Timings};
+pub use derived::{Derived, DerivedStatus};
 pub use fault::{Fault, Reason};
 pub use histogram::{Distribution, Histogram};
 pub use ids::{ChannelId, IdError, StreamId};

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::channel::Shared;
 use crate::counters::get;
-use crate::{ChannelId, Delivered, Fault, Reason};
+use crate::{ChannelId, Delivered, DerivedStatus, Fault, Reason};
 
 /// The state of a Channel's Source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub struct ChannelStatus {
     pub keyframe_interval: Option<Duration>,
     /// What went out, by protocol.
     pub delivered: BTreeMap<&'static str, Delivered>,
+    /// What is or was made of the frames, by kind.
+    pub derived: BTreeMap<&'static str, DerivedStatus>,
     /// What the ring holds.
     pub ring: RingStatus,
 }
@@ -163,6 +165,7 @@ impl ChannelStatus {
             failures_by_reason,
             keyframe_interval: (interval > 0).then(|| Duration::from_micros(interval)),
             delivered: shared.delivered(),
+            derived: shared.derivations.status(),
             ring: shared.ring.status(),
         }
     }

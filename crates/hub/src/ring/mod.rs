@@ -76,10 +76,19 @@ impl<T: Clone> Ring<T> {
 
     /// A reader that starts at the newest start, or at the next one where there is none.
     pub fn reader(&self) -> Reader<T> {
+        self.reader_at(Cursor::default())
+    }
+
+    /// A reader of what is pushed from now on, be it a start or not.
+    pub fn reader_from_now(&self) -> Reader<T> {
+        self.reader_at(self.with(|window| window.end()))
+    }
+
+    fn reader_at(&self, cursor: Cursor) -> Reader<T> {
         self.0.readers.fetch_add(1, Ordering::Relaxed);
         Reader {
             ring: self.clone(),
-            cursor: Cursor::default(),
+            cursor,
         }
     }
 

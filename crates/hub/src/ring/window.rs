@@ -188,6 +188,14 @@ impl<T: Clone> Window<T> {
         self.first + self.slots.len() as u64
     }
 
+    /// A cursor at what is pushed next.
+    pub fn end(&self) -> Cursor {
+        Cursor {
+            next: Some(self.head()),
+            ..Cursor::default()
+        }
+    }
+
     /// Items that are held.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hub::{ChannelStatus, Delivered, Histogram, Registry, RingStatus, StreamId};
+use hub::{ChannelStatus, Delivered, DerivedStatus, Histogram, Registry, RingStatus, StreamId};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Unit;
@@ -97,6 +97,28 @@ const DELIVERED: [Counter<Delivered>; 4] = [
         None,
         "Frames that viewers who were too slow did not get",
         |d| d.skipped,
+    ),
+];
+
+/// One counter of each for every Channel and kind of what is made of its frames.
+const DERIVED: [Counter<DerivedStatus>; 3] = [
+    (
+        "channel_derived_frames",
+        None,
+        "Frames made of the camera's, such as its sound in another codec",
+        |d| d.frames,
+    ),
+    (
+        "channel_derived_skips",
+        None,
+        "Frames of the camera that the worker which makes these came too late for",
+        |d| d.skipped,
+    ),
+    (
+        "channel_derived_panics",
+        None,
+        "How often that worker failed and was made anew",
+        |d| d.panics,
     ),
 ];
 
@@ -243,6 +265,14 @@ impl Scene {
             } = channel.ring;
             for (reason, count) in reasons(skips_behind, skips_bytes) {
                 family.counter(&(labels, [("reason", reason)]), &count)?;
+            }
+        }
+        for (name, unit, help, of) in &DERIVED {
+            let mut family = counters(out, name, unit.as_ref(), help)?;
+            for (labels, channel) in self.shown() {
+                for (kind, derived) in &channel.derived {
+                    family.counter(&(labels, [("kind", *kind)]), &of(derived))?;
+                }
             }
         }
         Ok(())
