@@ -209,6 +209,24 @@ def text() -> None:
     save("client_frames", "pieces", masked(1, b'{"type":', False) + masked(10, b"") + masked(0, b'"x"}') + masked(8, b"\x03\xe8bye"))
 
 
+def sound() -> None:
+    """A format's number, then units behind their lengths and the ticks since the one before."""
+    clips = HERE / "../../crates/audio/tests/data"
+    for number, name in [(9 | 2 << 4, "he_mono_32k"), (9 | 2 << 4, "he_stereo_44k1"), (9 | 2 << 4, "he_v2_48k")]:
+        adts = (clips / f"{name}.aac").read_bytes()
+        config = struct.pack(">H", ((adts[2] >> 6) + 1) << 11 | (adts[2] >> 2 & 15) << 7 | ((adts[2] & 1) << 2 | adts[3] >> 6) << 3)
+        out = bytes([number]) + config
+        while len(adts) > 7 and len(out) < MOST:
+            length = (adts[3] & 3) << 11 | adts[4] << 3 | adts[5] >> 5
+            out += struct.pack(">Hi", length - 7, 1024) + adts[7:length]
+            adts = adts[length:]
+        save("to_opus", name, out)
+    packets = b"".join(struct.pack(">Hi", 160, 160) + bytes(range(n, n + 160)) for n in range(8))
+    save("to_opus", "g722", b"\x06" + packets)
+    save("to_opus", "l16", b"\x27" + struct.pack(">H", 44100) + packets)
+    save("to_opus", "a_law", b"\x08" + packets)
+
+
 def masked(opcode: int, payload: bytes, final: bool = True) -> bytes:
     """A client's WebSocket frame (RFC 6455 section 5.2)."""
     mask = b"\x37\xfa\x21\x3d"
@@ -220,3 +238,4 @@ if __name__ == "__main__":
     os.chdir(HERE)
     media()
     text()
+    sound()
