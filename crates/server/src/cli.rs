@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::{Glob, Grant};
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Auth, Config, LISTEN, LogFormat, Parsed, Transport, Url, parse_period};
+use crate::config::{LISTEN, LogFormat, Transport, Url, parse_period};
 
 /// Where the demo camera listens if nothing else is said.
 const DEMO_LISTEN: &str = "127.0.0.1:8554";
@@ -179,15 +179,6 @@ impl std::str::FromStr for DemoUser {
 }
 
 impl Serve {
-    /// Who may do what: as `config` says, and as the command line says of those who say nothing of who they are.
-    pub(crate) fn auth(&self, config: &Config) -> Auth {
-        let mut auth = config.auth.clone();
-        if !self.anonymous.is_empty() {
-            auth.anonymous = Some(self.anonymous.iter().cloned().map(Parsed).collect());
-        }
-        auth
-    }
-
     /// Where to listen: as the command line says, or `configured`.
     pub(crate) fn listen(&self, configured: SocketAddr) -> SocketAddr {
         self.listen.unwrap_or(configured)

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
 use crate::cli::{DemoUser, LogOptions, Serve};
-use crate::config::{self, Environment, Keeper, Level, LogFormat, ServerTls};
+use crate::config::{self, Config, Environment, Keeper, Level, LogFormat, ServerTls};
 use crate::events::{self, Journal};
 use crate::http::{Assets, Entry, Guard, Listener, raise_open_files, router};
 use crate::logging::{self, LogLevel};
@@ -89,7 +89,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     };
     let base = entry.base.clone();
     let frames = config.server.frame_ancestors.clone();
-    let settings = wanted.auth(&config);
+    let settings = config.auth.clone().with_anonymous(&wanted.anonymous);
     let files = raise_open_files();
     let listener = Listener::bind(address, files)
         .with_context(|| format!("can't listen on {address}"))?
@@ -98,14 +98,19 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     redirect_to(address, &config.tls, files, &stop)?;
     let registry = Registry::new();
     let hls = origin.loaded.hls;
-    let api = control(origin, log, &registry, &stop)?;
+    let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
+    let follow = Follow {
+        log,
+        guard: guard.clone(),
+        anonymous: wanted.anonymous.clone(),
+    };
+    let api = control(origin, follow, &registry, &stop)?;
     let assets = match &wanted.web_dir {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
     let metrics = ops::Settings::from(Some(&config.metrics));
     let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
-    let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
     let parts = media(&registry, hls, &ops, &stop).merge(api);
     let app = ops.around(router(registry.clone(), assets, parts, &guard, &frames));
     let app = entry.before(app);
@@ -136,10 +141,28 @@ pub(crate) fn media(
         .merge(ops.router())
 }
 
+/// What follows the configuration, besides the Streams.
+struct Follow {
+    log: LogLevel,
+    guard: Guard,
+    /// What the command line says of those who say nothing of who they are.
+    anonymous: Vec<auth::Grant>,
+}
+
+impl Follow {
+    fn now(&mut self, config: &Config) {
+        self.log.set(config.log.level);
+        let settings = config.auth.clone().with_anonymous(&self.anonymous);
+        if let Err(error) = self.guard.configure(&settings) {
+            tracing::warn!(%error, "who may do what stays as it was");
+        }
+    }
+}
+
 /// Puts the configuration into force, follows it until `stop`, and lets it be seen and changed over the API.
 fn control(
     origin: Origin,
-    mut log: LogLevel,
+    mut follow: Follow,
     registry: &Registry,
     stop: &CancellationToken,
 ) -> anyhow::Result<Router> {
@@ -156,7 +179,8 @@ fn control(
     let mut settings = keeper.follow();
     tokio::spawn(async move {
         while settings.changed().await.is_ok() {
-            log.set(settings.borrow_and_update().config.log.level);
+            let view = settings.borrow_and_update().clone();
+            follow.now(&view.config);
         }
     });
     let api = Api::new(registry.clone(), keeper, journal, stop.clone());

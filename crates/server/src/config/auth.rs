@@ -195,6 +195,14 @@ impl Default for TokenBackend {
 }
 
 impl Auth {
+    /// The same, but those who say nothing of who they are may do what `grants` say, if they say anything.
+    pub(crate) fn with_anonymous(mut self, grants: &[Grant]) -> Self {
+        if !grants.is_empty() {
+            self.anonymous = Some(grants.iter().cloned().map(Parsed).collect());
+        }
+        self
+    }
+
     /// What it means, for a server that only this machine can reach if it is `local`.
     ///
     /// # Errors

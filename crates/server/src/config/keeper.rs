@@ -406,7 +406,6 @@ fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
     let parts = [
         ("server", first.server != now.server),
         ("tls", first.tls != now.tls),
-        ("auth", first.auth != now.auth),
         ("metrics", first.metrics != now.metrics),
         ("log.format", first.log.format != now.log.format),
         ("hls", first.hls != now.hls),

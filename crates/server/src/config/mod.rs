@@ -30,7 +30,7 @@ use hub::{ChannelId, StreamId, StreamSpec};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub(crate) use auth::{Auth, Jwt, Parsed, TokenBackend};
+pub(crate) use auth::{Auth, Jwt, TokenBackend};
 pub(crate) use edit::Mode;
 pub(crate) use environment::Environment;
 pub(crate) use issue::{Issue, Report};

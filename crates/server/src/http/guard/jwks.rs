@@ -1,15 +1,13 @@
 //! The keys that an issuer publishes: fetched at the start, every hour, and when a token comes with a key that is not known.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::JwtKeys;
 use axum::http::Uri;
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::Guard;
+use super::Current;
 use super::fetch::Fetch;
 use crate::config;
 
@@ -64,16 +62,16 @@ impl Jwks {
     }
 }
 
-/// Keeps the keys of `guard` up to date until `stop`. Those that are known stay while there are no new ones.
-pub(super) fn follow(guard: &Guard, fetch: Fetch, stop: CancellationToken) {
-    if guard.0.jwks.is_none() {
+/// Keeps the keys of `current` up to date until it is over. Those that are known stay while there are no new ones.
+pub(super) fn follow(current: Arc<Current>, fetch: Fetch) {
+    if current.jwks.is_none() {
         return;
     }
-    let guard = guard.clone();
+    let over = current.over.clone();
     let follow = async move {
-        while let Some(jwks) = &guard.0.jwks {
+        while let Some(jwks) = &current.jwks {
             match jwks.fetch(&fetch).await {
-                Ok(keys) => guard.publish(keys),
+                Ok(keys) => current.publish(keys),
                 Err(error) => {
                     *jwks.last.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Instant::now());
@@ -87,5 +85,5 @@ pub(super) fn follow(guard: &Guard, fetch: Fetch, stop: CancellationToken) {
             }
         }
     };
-    tokio::spawn(async move { stop.run_until_cancelled(follow).await });
+    tokio::spawn(async move { over.run_until_cancelled(follow).await });
 }

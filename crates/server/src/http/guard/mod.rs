@@ -51,13 +51,26 @@ pub(crate) struct Guard(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    policy: RwLock<Arc<Policy>>,
-    settings: config::Auth,
+    current: RwLock<Arc<Current>>,
+    /// Only this machine can reach the server.
+    local: bool,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
     passwords: Passwords,
+    fetch: Fetch,
+    stop: CancellationToken,
+}
+
+/// What the configuration says now.
+#[derive(Debug)]
+struct Current {
+    settings: config::Auth,
+    /// With the keys that were published last.
+    policy: RwLock<Arc<Policy>>,
     backend: Option<Backend>,
     jwks: Option<Jwks>,
+    /// When it counts no more.
+    over: CancellationToken,
 }
 
 /// What somebody wants to watch.
@@ -81,22 +94,42 @@ impl Guard {
         local: bool,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let policy = settings.policy(local).map_err(|wrong| {
-            let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!(told.join("; "))
-        })?;
         let fetch = Fetch::new();
+        let current = Current::new(settings, local, &fetch, stop)?;
         let guard = Self(Arc::new(Inner {
-            policy: RwLock::new(Arc::new(policy)),
-            settings: settings.clone(),
+            current: RwLock::new(Arc::new(current)),
+            local,
             sessions: Mutex::default(),
             throttle: Mutex::default(),
             passwords: Passwords::default(),
-            backend: Backend::new(&settings.token_backend, &fetch),
-            jwks: Jwks::new(&settings.jwt),
+            fetch,
+            stop: stop.clone(),
         }));
-        jwks::follow(&guard, fetch, stop.clone());
+        jwks::follow(guard.current(), guard.0.fetch.clone());
         Ok(guard)
+    }
+
+    /// Guards as `settings` say from the next request on. Whoever is logged in stays so, if they are still known.
+    ///
+    /// # Errors
+    /// What is wrong with the settings; those before are kept.
+    pub(crate) fn configure(&self, settings: &config::Auth) -> anyhow::Result<()> {
+        let Inner {
+            local, fetch, stop, ..
+        } = &*self.0;
+        if self.current().settings == *settings {
+            return Ok(());
+        }
+        let current = Arc::new(Current::new(settings, *local, fetch, stop)?);
+        jwks::follow(Arc::clone(&current), fetch.clone());
+        let mut place = self
+            .0
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        place.over.cancel();
+        *place = current;
+        Ok(())
     }
 
     /// `router`, guarded, with the routes for logging in.
@@ -118,29 +151,18 @@ impl Guard {
         self.policy().has_credentials()
     }
 
-    fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(
+            &self
+                .0
+                .current
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
-    /// Takes JWTs that are signed with `keys`, besides those of the configuration.
-    fn publish(&self, keys: JwtKeys) {
-        let rules = self.0.settings.jwt.rules();
-        let own = self
-            .0
-            .settings
-            .jwt
-            .keys()
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        let keys = own.and(keys);
-        let mut policy = self
-            .0
-            .policy
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let changed = (**policy).clone().with_jwt(auth::Jwt { rules, keys });
-        *policy = Arc::new(changed);
+    fn policy(&self) -> Arc<Policy> {
+        self.current().policy()
     }
 
     /// Who presents what, from `address`. The token backend, if there is one, is asked about who is `watching` something.
@@ -216,7 +238,8 @@ impl Guard {
         watching: Option<&Watching>,
     ) -> Result<Identity, Refusal> {
         let mut found = self.policy().token(token, now());
-        if let (Token::UnknownKey, Some(jwks)) = (&found, &self.0.jwks)
+        let current = self.current();
+        if let (Token::UnknownKey, Some(jwks)) = (&found, &current.jwks)
             && jwks.refreshed().await
         {
             found = self.policy().token(token, now());
@@ -236,7 +259,8 @@ impl Guard {
 
     /// Who the token backend says may watch.
     async fn backend(&self, token: &str, address: IpAddr, watching: &Watching) -> Option<Identity> {
-        let backend = self.0.backend.as_ref()?;
+        let current = self.current();
+        let backend = current.backend.as_ref()?;
         let question = Question {
             proto: watching.proto,
             stream: watching.stream.clone(),
@@ -300,12 +324,47 @@ impl Guard {
 
     /// A token for the URLs of `stream`, for somebody who may watch up to `expires`.
     fn media_token(&self, stream: &str, expires: Option<u64>) -> Option<String> {
-        let (now, lasts) = (now(), self.0.settings.media_url.0.as_secs());
+        let (now, lasts) = (now(), self.current().settings.media_url.0.as_secs());
         let token = MediaToken {
             streams: stream.parse().ok()?,
             expires: media_end(now, lasts, expires),
         };
         Some(self.policy().signer().sign(&token))
+    }
+}
+
+impl Current {
+    fn new(
+        settings: &config::Auth,
+        local: bool,
+        fetch: &Fetch,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let policy = settings.policy(local).map_err(|wrong| {
+            let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!(told.join("; "))
+        })?;
+        Ok(Self {
+            settings: settings.clone(),
+            policy: RwLock::new(Arc::new(policy)),
+            backend: Backend::new(&settings.token_backend, fetch),
+            jwks: Jwks::new(&settings.jwt),
+            over: stop.child_token(),
+        })
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes JWTs that are signed with `keys`, besides those of the configuration.
+    fn publish(&self, keys: JwtKeys) {
+        let rules = self.settings.jwt.rules();
+        let own = self.settings.jwt.keys().ok().flatten().unwrap_or_default();
+        let keys = own.and(keys);
+        let mut policy = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = (**policy).clone().with_jwt(auth::Jwt { rules, keys });
+        *policy = Arc::new(changed);
     }
 }
 

@@ -164,7 +164,7 @@ impl Guard {
     fn begin(&self, name: &str, base: &str, secure: bool) -> Option<HeaderValue> {
         let policy = self.policy();
         let user = policy.named(name)?;
-        let seconds = self.0.settings.session.0.as_secs();
+        let seconds = self.current().settings.session.0.as_secs();
         let mut sessions = self
             .0
             .sessions

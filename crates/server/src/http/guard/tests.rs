@@ -399,6 +399,39 @@ async fn who_logs_in_has_a_cookie_until_they_log_out_and_pages_of_others_can_not
 }
 
 #[tokio::test]
+async fn a_changed_configuration_counts_at_once_and_who_is_still_known_stays_logged_in() {
+    let text = configured();
+    let settings = |text: &str| {
+        check("t.toml", text, &Environment::default())
+            .unwrap()
+            .config
+            .auth
+    };
+    let stop = CancellationToken::new();
+    let guard = Guard::new(&settings(&text), false, &stop).unwrap();
+    let app = router(registry(), Assets::Bundled, Router::new(), &guard, &[]);
+    let (name, key) = bearer(OTHER);
+    let cookie = cookie(login(&app, "ann", PASSWORD).await.headers());
+    let ask =
+        async |headers: &[(&str, &str)]| status(&app, "GET", "/stream/other/state", headers).await;
+    assert_eq!(
+        ask(&[(name, &key)]).await,
+        404,
+        "it may know that there is none"
+    );
+    let (without_key, _) = text.split_once("[auth.keys.other]").unwrap();
+    guard.configure(&settings(without_key)).unwrap();
+    assert_eq!(ask(&[(name, &key)]).await, 401, "the key is known no more");
+    assert_eq!(ask(&[("cookie", &cookie)]).await, 404);
+    let (before, rest) = without_key.split_once("[auth.users.ann]").unwrap();
+    let (_, after) = rest.split_once("[auth.users.boss]").unwrap();
+    guard
+        .configure(&settings(&format!("{before}[auth.users.boss]{after}")))
+        .unwrap();
+    assert_eq!(ask(&[("cookie", &cookie)]).await, 401, "nor is Ann");
+}
+
+#[tokio::test]
 async fn who_guesses_passwords_has_to_wait_and_others_do_not() {
     let app = server(&configured(), false);
     let basic = |password: &str| {
