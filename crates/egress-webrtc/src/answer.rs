@@ -1,0 +1,108 @@
+//! What WHEP says over HTTP: refusals with a reason for programs (RFC 9457), and the headers that browsers need.
+
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+/// Why a request is refused. The player acts by its `reason`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: &'static str,
+    pub(crate) detail: String,
+    /// In seconds.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason,
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds.max(1));
+        self
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "reason": self.reason,
+            "detail": self.detail,
+        });
+        let headers = [(CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, headers, problem.to_string()).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// Lets pages of any origin play, as they may by other protocols, and read what they need for it.
+pub(crate) async fn for_any_origin(mut response: Response) -> Response {
+    let headers: [(HeaderName, &'static str); 3] = [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After",
+        ),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    put(response.headers_mut(), &headers);
+    response
+}
+
+/// The answer to `OPTIONS`, which is also that of a browser's preflight.
+pub(crate) fn options(post: bool) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    let (accepts, methods) = if post {
+        (
+            ("accept-post", "application/sdp"),
+            "GET, HEAD, POST, OPTIONS",
+        )
+    } else {
+        (
+            ("accept-patch", "application/trickle-ice-sdpfrag"),
+            "GET, HEAD, PATCH, DELETE, OPTIONS",
+        )
+    };
+    let headers = [
+        (HeaderName::from_static(accepts.0), accepts.1),
+        (ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, If-Match",
+        ),
+        (HeaderName::from_static("access-control-max-age"), "86400"),
+    ];
+    put(response.headers_mut(), &headers);
+    response
+}
+
+fn put(headers: &mut HeaderMap, values: &[(HeaderName, &'static str)]) {
+    for (name, value) in values {
+        headers.insert(name.clone(), HeaderValue::from_static(value));
+    }
+}
+
+/// Whether a request's content type is `wanted`, parameters aside.
+pub(crate) fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
+}

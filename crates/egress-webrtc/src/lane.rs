@@ -1,0 +1,291 @@
+//! One track on its way to one viewer: the shared packets under numbers, times and a source of the viewer's own. Pure.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use media::TrackId;
+use media::rtcp::{NtpTime, SenderReport, write_cname};
+use media::rtp::Payload;
+use media::time::nanos_to_ticks;
+
+use crate::Error;
+use crate::batch::Batch;
+use crate::ice::Path;
+use crate::srtp::Srtp;
+use crate::unit::{Cache, Unit};
+
+/// How often a sender report goes out; the first ones come soon, so that picture and sound find each other.
+const REPORT: Duration = Duration::from_secs(1);
+/// How many pictures back a viewer may ask for packets.
+const REMEMBERED: usize = 128;
+/// How far apart, in ticks, pictures are that are sent faster than they were taken: 1 ms.
+const CATCH_UP: i64 = 90;
+const EXTENSION_PROFILE: [u8; 2] = [0xbe, 0xde];
+
+/// What a track is sent as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wire {
+    pub(crate) track: TrackId,
+    pub(crate) payload_type: u8,
+    pub(crate) ssrc: u32,
+    /// Payload type and source of retransmissions.
+    pub(crate) rtx: Option<(u8, u32)>,
+    /// The number of the playout-delay extension.
+    pub(crate) playout_delay: Option<u8>,
+    /// The number of the abs-send-time extension.
+    pub(crate) abs_send_time: Option<u8>,
+    pub(crate) clock_rate: u32,
+}
+
+/// One track on its way to one viewer.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) wire: Wire,
+    /// The extended sequence number of the next packet.
+    next: u64,
+    rtx_next: u64,
+    /// What is added to times of the Stream.
+    offset: u32,
+    /// The time of the unit that was begun last, in ticks of the Stream or later.
+    latest: Option<i64>,
+    sent: VecDeque<Sent>,
+    packets: u32,
+    octets: u32,
+    report_at: Option<Instant>,
+    reports: u8,
+}
+
+/// A unit, or its beginning, that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    /// The sequence number of its first packet.
+    sequence: u64,
+    /// The number of that packet along its track.
+    number: u64,
+    count: u16,
+    timestamp: u32,
+}
+
+impl Lane {
+    /// A lane whose numbers begin at random.
+    pub(crate) fn new(wire: Wire) -> Self {
+        let [a, b, c, d, e, f, g, h] = crate::random::bytes::<8>();
+        // RFC 3711 §3.3.1: beginning in the lower half, early losses can't be mistaken for a rollover.
+        let start = |a: u8, b: u8| u64::from(u16::from_be_bytes([a & 0x7f, b]));
+        Self {
+            wire,
+            next: start(a, b),
+            rtx_next: start(c, d),
+            offset: u32::from_be_bytes([e, f, g, h]),
+            latest: None,
+            sent: VecDeque::new(),
+            packets: 0,
+            octets: 0,
+            report_at: None,
+            reports: 0,
+        }
+    }
+
+    /// Begins a unit. Times never go back: a picture that was sent before, and comes again since the viewer needs it,
+    /// gets one right behind the last.
+    pub(crate) fn begin(&mut self, unit: &Unit, remember: bool) {
+        let ticks = match self.latest {
+            Some(latest) if unit.ticks <= latest => latest + CATCH_UP,
+            _ => unit.ticks,
+        };
+        self.latest = Some(ticks);
+        if !remember {
+            return;
+        }
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent {
+            sequence: self.next,
+            number: unit.first,
+            count: 0,
+            timestamp: (ticks as u32).wrapping_add(self.offset),
+        });
+    }
+
+    /// Writes the next packet of the unit that was begun. Returns its size.
+    pub(crate) fn send(
+        &mut self,
+        payload: &Payload,
+        now: i64,
+        srtp: &Srtp,
+        path: Path,
+        batch: &mut Batch,
+    ) -> Result<usize, Error> {
+        let ticks = self.latest.unwrap_or(0) + i64::from(payload.offset);
+        let head = Head {
+            marker: payload.marker,
+            payload_type: self.wire.payload_type,
+            sequence: self.next,
+            timestamp: (ticks as u32).wrapping_add(self.offset),
+            ssrc: self.wire.ssrc,
+            original: None,
+        };
+        let size = self.write(head, payload, now, srtp, path, batch)?;
+        self.next += 1;
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.size() as u32);
+        if let Some(sent) = self.sent.back_mut() {
+            sent.count = sent.count.saturating_add(1);
+        }
+        Ok(size)
+    }
+
+    /// Writes a packet again that got lost. Returns its size; 0 for one that is not remembered.
+    pub(crate) fn resend(
+        &mut self,
+        sequence: u16,
+        cache: &Cache,
+        now: i64,
+        srtp: &Srtp,
+        path: Path,
+        batch: &mut Batch,
+    ) -> Result<usize, Error> {
+        let Some((sent, sequence)) = self.find(sequence) else {
+            return Ok(0);
+        };
+        let number = sent.number + (sequence - sent.sequence);
+        let Some((unit, place)) = cache.find(self.wire.track, number) else {
+            return Ok(0);
+        };
+        let payload = &unit.packets[place];
+        let mut head = Head {
+            marker: payload.marker,
+            payload_type: self.wire.payload_type,
+            sequence,
+            timestamp: sent.timestamp,
+            ssrc: self.wire.ssrc,
+            original: None,
+        };
+        if let Some((payload_type, ssrc)) = self.wire.rtx {
+            head.original = Some(sequence as u16);
+            (head.payload_type, head.ssrc, head.sequence) = (payload_type, ssrc, self.rtx_next);
+        }
+        let size = self.write(head, payload, now, srtp, path, batch)?;
+        self.rtx_next += u64::from(self.wire.rtx.is_some());
+        Ok(size)
+    }
+
+    /// The unit that the newest packet with such a number belongs to, and that number extended.
+    fn find(&self, sequence: u16) -> Option<(Sent, u64)> {
+        let newest = self.next.checked_sub(1)?;
+        let behind = u64::from((newest as u16).wrapping_sub(sequence));
+        let sequence = newest.checked_sub(behind)?;
+        let after = self.sent.partition_point(|sent| sent.sequence <= sequence);
+        let sent = *self.sent.get(after.checked_sub(1)?)?;
+        (sequence - sent.sequence < u64::from(sent.count)).then_some((sent, sequence))
+    }
+
+    fn write(
+        &self,
+        head: Head,
+        payload: &Payload,
+        now: i64,
+        srtp: &Srtp,
+        path: Path,
+        batch: &mut Batch,
+    ) -> Result<usize, Error> {
+        let (buffer, start) = batch.begin();
+        let extended = self.wire.playout_delay.is_some() || self.wire.abs_send_time.is_some();
+        buffer.extend_from_slice(&head.fixed(extended));
+        if extended {
+            self.extensions(buffer, now);
+        }
+        let header = buffer.len() - start;
+        if let Some(original) = head.original {
+            buffer.extend_from_slice(&original.to_be_bytes());
+        }
+        buffer.extend_from_slice(&payload.header);
+        buffer.extend_from_slice(&payload.body);
+        if let Err(error) = srtp.seal_rtp(buffer, start, header, head.sequence) {
+            batch.undo(start);
+            return Err(error);
+        }
+        let size = buffer.len() - start;
+        batch.end(path, start);
+        Ok(size)
+    }
+
+    /// RFC 8285, one-byte form: each a number, its length less one, and 3 bytes.
+    fn extensions(&self, buffer: &mut Vec<u8>, now: i64) {
+        let (playout, absolute) = (self.wire.playout_delay, self.wire.abs_send_time);
+        let words = u16::from(playout.is_some()) + u16::from(absolute.is_some());
+        buffer.extend_from_slice(&EXTENSION_PROFILE);
+        buffer.extend_from_slice(&words.to_be_bytes());
+        if let Some(id) = playout {
+            // A least delay of 0 and a greatest of 0.4 s, in units of 10 ms: live comes first.
+            buffer.extend_from_slice(&[id << 4 | 2, 0, 0, 40]);
+        }
+        if let Some(id) = absolute {
+            // Seconds, 6 bits, and their fraction, 18 bits.
+            let middle = NtpTime::from_unix_nanos(now).0 >> 14 & 0xff_ffff;
+            let [_, a, b, c] = (middle as u32).to_be_bytes();
+            buffer.extend_from_slice(&[id << 4 | 2, a, b, c]);
+        }
+    }
+
+    /// When [`Lane::report`] is to be called.
+    pub(crate) fn report_due(&self, now: Instant) -> bool {
+        self.packets > 0 && self.report_at.is_none_or(|at| at <= now)
+    }
+
+    /// Writes a sender report. `epoch` is the wall clock at the zero of the Stream's time line, `unix` the wall clock now.
+    pub(crate) fn report(
+        &mut self,
+        now: Instant,
+        (epoch, unix): (i64, i64),
+        cname: &str,
+        out: &mut BytesMut,
+    ) {
+        self.reports = self.reports.saturating_add(1);
+        let pause = if self.reports < 4 { REPORT / 4 } else { REPORT };
+        self.report_at = Some(now + pause);
+        let ticks = nanos_to_ticks(unix - epoch, self.wire.clock_rate);
+        let report = SenderReport {
+            ssrc: self.wire.ssrc,
+            ntp: NtpTime::from_unix_nanos(unix),
+            rtp: (ticks as u32).wrapping_add(self.offset),
+            packets: self.packets,
+            octets: self.octets,
+        };
+        report.write(out);
+        write_cname(self.wire.ssrc, cname, out);
+    }
+}
+
+/// The header of one packet.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    marker: bool,
+    payload_type: u8,
+    /// Extended.
+    sequence: u64,
+    timestamp: u32,
+    ssrc: u32,
+    /// In a retransmission: the number that was lost (RFC 4588 §4).
+    original: Option<u16>,
+}
+
+impl Head {
+    fn fixed(self, extended: bool) -> [u8; media::rtp::HEADER_SIZE] {
+        let header = media::rtp::Header {
+            marker: self.marker,
+            payload_type: self.payload_type,
+            sequence: self.sequence as u16,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+        };
+        let mut bytes = header.to_bytes();
+        bytes[0] |= u8::from(extended) << 4;
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

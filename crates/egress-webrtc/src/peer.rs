@@ -1,0 +1,137 @@
+//! A viewer as the tasks that serve it see it: its session behind a lock, and how it ended.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use crate::batch::Batch;
+use crate::ice::Path;
+use crate::session::{Ended, Session};
+use crate::stun::Request;
+
+/// One viewer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Its id in URLs: 144 random bits.
+    pub(crate) id: String,
+    /// The Stream and the Channel that it was made for, as they stand in its URL.
+    pub(crate) place: (String, Option<String>),
+    session: Mutex<Session>,
+    ended: OnceLock<Ended>,
+    /// How often ICE was restarted, which makes the entity tag.
+    generation: AtomicU64,
+    seated: AtomicBool,
+    span: tracing::Span,
+    _watching: hub::Viewer,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        place: (String, Option<String>),
+        session: Session,
+        watching: hub::Viewer,
+    ) -> Self {
+        let channel = watching.channel();
+        let span = tracing::info_span!(
+            "viewer",
+            stream = %channel.stream(),
+            channel = %channel.id(),
+            id = watching.id()
+        );
+        Self {
+            id: crate::random::url::<18>(),
+            place,
+            session: Mutex::new(session),
+            ended: OnceLock::new(),
+            generation: AtomicU64::new(0),
+            seated: AtomicBool::new(false),
+            span,
+            _watching: watching,
+        }
+    }
+
+    /// The entity tag of its ICE session, quoted.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.generation.load(Ordering::Relaxed))
+    }
+
+    /// Looks at the session.
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
+        // A panic inside ends the viewer, not those who look at it.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Restarts ICE with a peer that calls itself `ufrag` now.
+    pub(crate) fn restart(&self, ufrag: String) {
+        self.session().agent.restart(ufrag);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    /// A STUN request came.
+    pub(crate) fn check(&self, request: &Request<'_>, path: Path, now: Instant, batch: &mut Batch) {
+        let result = self.session().check(request, path, now, batch);
+        self.note(result, now, batch);
+    }
+
+    /// Another datagram came. Answers whether there is something to serve.
+    pub(crate) fn datagram(
+        &self,
+        datagram: &[u8],
+        path: Path,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> bool {
+        let result = self.session().datagram(datagram, path, now, batch);
+        self.note(result, now, batch).unwrap_or(false)
+    }
+
+    /// Sends what there is. Answers when to be called again, where that is soon.
+    pub(crate) fn serve(&self, now: Instant, batch: &mut Batch) -> Option<Instant> {
+        if self.is_over() {
+            return None;
+        }
+        let result = self.session().serve(now, batch);
+        self.note(result, now, batch).flatten()
+    }
+
+    /// Does what time asks for.
+    pub(crate) fn time(&self, now: Instant, batch: &mut Batch) {
+        let result = self.session().time(now, batch);
+        self.note(result, now, batch);
+    }
+
+    /// Whether media flows and nobody serves it yet; said once.
+    pub(crate) fn take_seat(&self) -> bool {
+        self.session().flows() && !self.seated.swap(true, Ordering::Relaxed)
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&self, why: Ended, now: Instant, batch: &mut Batch) {
+        let _span = self.span.enter();
+        if self.ended.set(why.clone()).is_ok() {
+            self.session().close(now, batch);
+            match why {
+                Ended::Broken(error) => tracing::info!(%error, "the viewer's connection broke"),
+                Ended::Stage(_) | Ended::OtherCodec => {
+                    tracing::info!(?why, "the viewer is sent away")
+                }
+                _ => tracing::debug!(?why, "the viewer is gone"),
+            }
+        }
+    }
+
+    fn note<T>(&self, result: Result<T, Ended>, now: Instant, batch: &mut Batch) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.end(why, now, batch);
+                None
+            }
+        }
+    }
+}

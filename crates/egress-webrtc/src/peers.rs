@@ -1,0 +1,162 @@
+//! All viewers: who a datagram is from, and who is to be forgotten.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::Batch;
+use crate::ice::Path;
+use crate::peer::Peer;
+use crate::session::Ended;
+use crate::socket::Sockets;
+use crate::stun::{self, Request};
+
+/// The most viewers that have not connected yet. Who floods us with offers fills this, not the memory.
+const MAX_JOINING: usize = 2_000;
+/// How often time passes for viewers: a tenth of DTLS's first pause.
+const TICK: Duration = Duration::from_millis(100);
+
+/// All viewers.
+#[derive(Debug, Default)]
+pub(crate) struct Peers(RwLock<Maps>);
+
+#[derive(Debug, Default)]
+struct Maps {
+    by_id: HashMap<String, Arc<Peer>>,
+    by_ufrag: HashMap<String, Arc<Peer>>,
+    by_path: HashMap<Path, Arc<Peer>>,
+}
+
+impl Peers {
+    /// Takes in a viewer, unless too many are joining.
+    pub(crate) fn add(&self, peer: &Arc<Peer>) -> bool {
+        let mut maps = self.write();
+        if maps.by_id.len() >= MAX_JOINING {
+            let joining = maps
+                .by_id
+                .values()
+                .filter(|peer| !peer.session().flows())
+                .count();
+            if joining >= MAX_JOINING {
+                return false;
+            }
+        }
+        maps.by_id.insert(peer.id.clone(), Arc::clone(peer));
+        maps.note_ufrags(peer);
+        true
+    }
+
+    /// The viewer with an id.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Peer>> {
+        self.read().by_id.get(id).cloned()
+    }
+
+    /// Restarts the ICE session of a viewer.
+    pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) {
+        let mut maps = self.write();
+        peer.restart(ufrag);
+        maps.by_ufrag.retain(|_, other| !Arc::ptr_eq(other, peer));
+        maps.note_ufrags(peer);
+    }
+
+    /// Forgets those that are over.
+    pub(crate) fn sweep(&self) {
+        let mut maps = self.write();
+        let over = maps.by_id.values().any(|peer| peer.is_over());
+        if over {
+            maps.by_id.retain(|_, peer| !peer.is_over());
+            maps.by_ufrag.retain(|_, peer| !peer.is_over());
+            maps.by_path.retain(|_, peer| !peer.is_over());
+        }
+    }
+
+    /// A datagram came over `path`. Answers who is to be served now.
+    pub(crate) fn datagram(
+        &self,
+        datagram: &[u8],
+        path: Path,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> Option<Arc<Peer>> {
+        if stun::is_stun(datagram) {
+            self.check(datagram, path, now, batch);
+            return None;
+        }
+        let peer = self.read().by_path.get(&path).cloned()?;
+        peer.datagram(datagram, path, now, batch).then_some(peer)
+    }
+
+    fn check(&self, datagram: &[u8], path: Path, now: Instant, batch: &mut Batch) {
+        let Some(request) = Request::parse(datagram) else {
+            return;
+        };
+        let (peer, known) = {
+            let maps = self.read();
+            let Some(peer) = maps.by_ufrag.get(request.local).cloned() else {
+                return;
+            };
+            let known = maps
+                .by_path
+                .get(&path)
+                .is_some_and(|other| Arc::ptr_eq(other, &peer));
+            (peer, known)
+        };
+        peer.check(&request, path, now, batch);
+        // The address is another viewer's no more: a browser uses a port again.
+        if !known && peer.session().agent.knows(path) {
+            self.write().by_path.insert(path, peer);
+        }
+    }
+
+    /// Lets time pass for all viewers until `stop`; then says goodbye to them.
+    pub(crate) async fn keep(&self, sockets: &Sockets, stop: CancellationToken) {
+        let mut batch = Batch::default();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => break,
+            }
+            let now = Instant::now();
+            for peer in self.all() {
+                peer.time(now, &mut batch);
+                sockets.flush(&mut batch);
+            }
+            self.sweep();
+        }
+        let now = Instant::now();
+        for peer in self.all() {
+            peer.end(Ended::Shutdown, now, &mut batch);
+            sockets.flush(&mut batch);
+        }
+        self.sweep();
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.read().by_id.len()
+    }
+
+    fn all(&self) -> Vec<Arc<Peer>> {
+        self.read().by_id.values().cloned().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Maps> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Maps> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Maps {
+    fn note_ufrags(&mut self, peer: &Arc<Peer>) {
+        for ufrag in peer.session().agent.ufrags() {
+            self.by_ufrag.insert(ufrag.to_owned(), Arc::clone(peer));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What the routes call: offers are answered with what a Channel has, and sessions come and go.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use dimpl::{Config, certificate};
+use hub::{Channel, Event, Registry, State};
+use media::{Format, Kind, Track};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::addresses::Addresses;
+use crate::answer::Refusal;
+use crate::batch::Batch;
+use crate::clock::Clock;
+use crate::delivery::Delivery;
+use crate::peer::Peer;
+use crate::peers::Peers;
+use crate::plan::{Misfit, Plan, plan};
+use crate::sdp::{Fragment, Identity, Offer, render};
+use crate::session::{Common, Ended, Remote, Session};
+use crate::settings::Settings;
+use crate::socket::{Sockets, families};
+use crate::stage::Stages;
+
+/// How long an offer waits for a camera that is being dialled.
+const DIAL: Duration = Duration::from_secs(10);
+/// How long it waits for parameters that a camera sends in its stream only.
+const PARAMETERS: Duration = Duration::from_secs(3);
+/// How long, and at how many pictures, it is looked for B-frames where the parameters allow them.
+const REORDER: Duration = Duration::from_millis(600);
+const REORDER_PICTURES: usize = 12;
+/// The records of DTLS fit where 1200 bytes do.
+const DTLS_MTU: usize = 1150;
+
+/// WebRTC to viewers: the sockets, who watches, and what they watch.
+#[derive(Debug)]
+pub(crate) struct Whep {
+    registry: Registry,
+    settings: Settings,
+    sockets: Arc<Sockets>,
+    addresses: Addresses,
+    peers: Peers,
+    stages: Stages,
+    common: Arc<Common>,
+    fingerprint: String,
+    stop: CancellationToken,
+}
+
+/// An offer was answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) sdp: String,
+}
+
+impl Whep {
+    /// Binds the sockets. Needs a tokio runtime.
+    pub(crate) fn bind(
+        registry: Registry,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let sockets = Arc::new(listen(&settings)?);
+        let clock = Clock::now();
+        let dtls = |error: &dyn std::fmt::Display| Error::Dtls(error.to_string());
+        let certificate =
+            certificate::generate_self_signed_certificate().map_err(|error| dtls(&error))?;
+        let config = Config::builder()
+            .mtu(DTLS_MTU)
+            // Who speaks DTLS has proven its address by ICE.
+            .use_server_cookie(false)
+            .build()
+            .map_err(|error| dtls(&error))?;
+        Ok(Self {
+            registry,
+            settings,
+            addresses: Addresses::default(),
+            peers: Peers::default(),
+            stages: Stages::new(Arc::clone(&sockets), clock),
+            sockets,
+            fingerprint: certificate.fingerprint_str(),
+            common: Arc::new(Common {
+                certificate,
+                config: Arc::new(config),
+                clock,
+            }),
+            stop,
+        })
+    }
+
+    /// Serves until the server stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let take = |datagram: &[u8], path, now, batch: &mut Batch| {
+            let Some(peer) = self.peers.datagram(datagram, path, now, batch) else {
+                return;
+            };
+            // A panic here would end the reception of all.
+            peer.serve(now, batch);
+            if peer.take_seat() {
+                peer.session().seat(Arc::downgrade(&peer));
+            } else {
+                peer.session().wake();
+            }
+        };
+        tokio::select! {
+            () = self.sockets.receive(take) => {}
+            () = self.addresses.keep(&self.settings) => {}
+            () = self.peers.keep(&self.sockets, self.stop.clone()) => {}
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// The viewer with an id.
+    pub(crate) fn peer(&self, id: &str) -> Option<Arc<Peer>> {
+        self.peers.get(id)
+    }
+
+    /// Answers `offer` with what `channel` has.
+    pub(crate) async fn answer(
+        &self,
+        channel: &Channel,
+        place: (String, Option<String>),
+        offer: Offer,
+    ) -> Result<Answered, Refusal> {
+        let watching = channel.watch("webrtc");
+        let stage = self.stages.join(channel);
+        let tracks = tracks(channel).await?;
+        let plan = plan(&offer, &tracks).map_err(Refusal::from)?;
+        if let Some(format) = plan
+            .format
+            .as_ref()
+            .filter(|format| format.reorder() != Some(0))
+            && reorders(channel, format).await
+        {
+            return Err(b_frames());
+        }
+        let now = Instant::now();
+        let cname = crate::random::url::<12>();
+        let Plan {
+            sections,
+            picture,
+            sound,
+            ..
+        } = plan;
+        let delivery = Delivery::new(picture, sound, cname.clone(), now);
+        let remote = Remote {
+            ufrag: offer.ufrag.clone(),
+            fingerprint: offer.fingerprint.clone(),
+            passive: offer.passive,
+        };
+        let session = Session::new(Arc::clone(&self.common), stage, remote, delivery, now);
+        let peer = Arc::new(Peer::new(place, session, watching));
+        let local = peer.session().agent.local().clone();
+        let candidates = self.addresses.candidates(&self.settings, &self.sockets);
+        let us = Identity {
+            ice: &local,
+            fingerprint: &self.fingerprint,
+            candidates: &candidates,
+            cname: &cname,
+        };
+        let sdp = render(&offer, &sections, &us);
+        if self.stop.is_cancelled() || !self.peers.add(&peer) {
+            let detail = "too many viewers are joining at this moment";
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overload", detail).after(5));
+        }
+        Ok(Answered { peer, sdp })
+    }
+
+    /// Restarts ICE with a viewer that calls itself `ufrag` now. Answers with the fragment that tells our side.
+    pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) -> String {
+        self.peers.restart(peer, ufrag);
+        let candidates = self.addresses.candidates(&self.settings, &self.sockets);
+        Fragment::answer(peer.session().agent.local(), &candidates)
+    }
+
+    /// The viewer said that it leaves.
+    pub(crate) fn leave(&self, peer: &Peer) {
+        let mut batch = Batch::default();
+        peer.end(Ended::Left, Instant::now(), &mut batch);
+        self.sockets.flush(&mut batch);
+        self.peers.sweep();
+    }
+}
+
+/// The sockets as configured, or at any port where that may be.
+fn listen(settings: &Settings) -> Result<Sockets, Error> {
+    let wanted = families(settings.listen);
+    let error = match Sockets::bind(&wanted) {
+        Ok(sockets) => return Ok(sockets),
+        Err(error) => error,
+    };
+    // Where the system has no IPv6, IPv4 alone is what there is.
+    if let Some(sockets) = wanted
+        .first()
+        .filter(|_| wanted.len() > 1)
+        .and_then(|first| Sockets::bind(&[*first]).ok())
+    {
+        tracing::warn!(%error, "WebRTC is served over IPv4 alone");
+        return Ok(sockets);
+    }
+    if !settings.any_port {
+        return Err(error);
+    }
+    let any: Vec<_> = wanted
+        .iter()
+        .take(1)
+        .map(|address| std::net::SocketAddr::new(address.ip(), 0))
+        .collect();
+    let sockets = Sockets::bind(&any)?;
+    let address = sockets.addresses().next();
+    tracing::warn!(%error, ?address, "WebRTC takes another port; set [webrtc] listen to one that is free");
+    Ok(sockets)
+}
+
+/// The tracks of a Channel, which is dialled if it has to be.
+async fn tracks(channel: &Channel) -> Result<Arc<[Track]>, Refusal> {
+    let (mut tracks, mut state) = (channel.tracks(), channel.state());
+    let complete = |tracks: &[Track]| {
+        let known = |track: &Track| track.format.is_some() || track.unsupported.is_some();
+        !tracks.is_empty() && tracks.iter().all(known)
+    };
+    let wait = async {
+        loop {
+            let seen: Arc<[Track]> = tracks.borrow_and_update().clone();
+            if let Some(refusal) = offline(&state.borrow_and_update()) {
+                return Err(refusal);
+            }
+            if complete(&seen) {
+                return Ok(seen);
+            }
+            let some = !seen.is_empty();
+            tokio::select! {
+                changed = tracks.changed() => changed.map_err(|_| gone())?,
+                changed = state.changed() => changed.map_err(|_| gone())?,
+                () = channel.gone() => return Err(gone()),
+                () = tokio::time::sleep(PARAMETERS), if some => return Ok(seen),
+            }
+        }
+    };
+    timeout(DIAL, wait).await.unwrap_or_else(|_| {
+        let detail = "the camera has sent nothing within 10 s";
+        Err(Refusal::new(StatusCode::CONFLICT, "source_offline", detail).after(5))
+    })
+}
+
+/// The refusal where the camera is away.
+fn offline(state: &State) -> Option<Refusal> {
+    let fault = state.fault()?;
+    let retry = match state {
+        State::Backoff { retry_at, .. } => {
+            retry_at.saturating_duration_since(tokio::time::Instant::now())
+        }
+        _ => Duration::ZERO,
+    };
+    let detail = format!("the camera is offline: {}", fault.message);
+    Some(Refusal::new(StatusCode::CONFLICT, "source_offline", detail).after(retry.as_secs() + 1))
+}
+
+fn gone() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "no_stream", "the stream was removed")
+}
+
+fn b_frames() -> Refusal {
+    let detail = "the camera sends B-frames, which WebRTC can't carry; switch them off, or play by MSE or HLS";
+    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "b_frames", detail)
+}
+
+/// Whether pictures of `format` come in another order than they are shown in, as far as can be told soon.
+async fn reorders(channel: &Channel, format: &Arc<Format>) -> bool {
+    let mut frames = channel.frames();
+    let look = async {
+        let (mut latest, mut pictures) = (i64::MIN, 0);
+        while pictures < REORDER_PICTURES {
+            match frames.next().await {
+                Event::Item(frame) if frame.kind() == Kind::Video && frame.format == *format => {
+                    if frame.pts < latest {
+                        return true;
+                    }
+                    latest = frame.pts;
+                    pictures += 1;
+                }
+                Event::Closed => return false,
+                _ => {}
+            }
+        }
+        false
+    };
+    timeout(REORDER, look).await.unwrap_or(false)
+}
+
+impl From<Misfit> for Refusal {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::NothingToReceive => {
+                let detail = "no section of the offer receives: offer `recvonly` video or audio, bundled, with rtcp-mux";
+                Self::new(StatusCode::BAD_REQUEST, "nothing_to_receive", detail)
+            }
+            Misfit::Codec(names) => {
+                let detail =
+                    format!("the viewer offers none of the codecs of this stream: {names}");
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "unsupported_codec",
+                    detail,
+                )
+            }
+            Misfit::NoMedia => {
+                let detail = "the stream has nothing of what is offered to receive";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_media", detail)
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One viewer's connection: ICE, then DTLS, then media. Datagrams and time in, datagrams out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dimpl::{Config, Dtls, DtlsCertificate, Output};
+
+use crate::Error;
+use crate::batch::Batch;
+use crate::clock::Clock;
+use crate::delivery::{Delivery, Served, Way};
+use crate::feedback;
+use crate::ice::{Agent, Path};
+use crate::sdp::Fingerprint;
+use crate::srtp::Srtp;
+use crate::stage::{End, Stage};
+use crate::stun::Request;
+
+/// From the offer to the end of the handshake. What is not connected by then leaves nothing behind.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The largest datagram that DTLS makes.
+const DATAGRAM: usize = 2048;
+
+/// Why a viewer's connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The viewer said so, by DTLS or by HTTP.
+    Left,
+    /// The viewer did not connect in time.
+    Handshake,
+    /// The viewer was not heard for too long.
+    Silent,
+    /// There is no more media.
+    Stage(End),
+    /// The camera changed its codec; a new offer may find one.
+    OtherCodec,
+    /// The server shuts down.
+    Shutdown,
+    /// Something is broken.
+    Broken(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// What all viewers share.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) certificate: DtlsCertificate,
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+}
+
+/// One viewer's connection.
+pub(crate) struct Session {
+    common: Arc<Common>,
+    stage: Arc<Stage>,
+    pub(crate) agent: Agent,
+    fingerprint: Fingerprint,
+    /// We are the DTLS client.
+    client: bool,
+    dtls: Option<Box<Dtls>>,
+    dtls_at: Option<Instant>,
+    verified: bool,
+    connected: bool,
+    srtp: Option<Srtp>,
+    delivery: Delivery,
+    created: Instant,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("selected", &self.agent.selected())
+            .field("connected", &self.connected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the offer says of the peer.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) ufrag: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) passive: bool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        common: Arc<Common>,
+        stage: Arc<Stage>,
+        remote: Remote,
+        delivery: Delivery,
+        now: Instant,
+    ) -> Self {
+        Self {
+            common,
+            stage,
+            agent: Agent::new(remote.ufrag, now),
+            fingerprint: remote.fingerprint,
+            client: remote.passive,
+            dtls: None,
+            dtls_at: None,
+            verified: false,
+            connected: false,
+            srtp: None,
+            delivery,
+            created: now,
+        }
+    }
+
+    /// Has the shards of the stage serve `peer`, whose session this is.
+    pub(crate) fn seat(&self, peer: std::sync::Weak<crate::peer::Peer>) {
+        self.stage.seat(peer);
+    }
+
+    /// Has the shards look at all viewers.
+    pub(crate) fn wake(&self) {
+        self.stage.wake();
+    }
+
+    /// Whether media flows.
+    pub(crate) fn flows(&self) -> bool {
+        self.connected
+    }
+
+    /// A STUN request came.
+    pub(crate) fn check(
+        &mut self,
+        request: &Request<'_>,
+        path: Path,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> Result<(), Ended> {
+        let Some(answer) = self.agent.check(request, path, now) else {
+            return Ok(());
+        };
+        batch.push(path, &answer);
+        if self.dtls.is_none() && self.agent.selected().is_some() {
+            let config = Arc::clone(&self.common.config);
+            let certificate = self.common.certificate.clone();
+            let mut dtls = Box::new(Dtls::new_12(config, certificate, now));
+            dtls.set_active(self.client);
+            // Errors of a handshake are not the end: it has its time to succeed.
+            let _ = dtls.handle_timeout(now);
+            self.dtls = Some(dtls);
+            self.poll(batch)?;
+        }
+        Ok(())
+    }
+
+    /// A datagram that is not STUN came over a path that a check came over. Answers whether there is something to serve.
+    pub(crate) fn datagram(
+        &mut self,
+        datagram: &[u8],
+        path: Path,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> Result<bool, Ended> {
+        if !self.agent.knows(path) {
+            return Ok(false);
+        }
+        // RFC 7983 §7.
+        match datagram.first() {
+            Some(20..=63) => self.dtls(datagram, now, batch),
+            Some(128..=191) => self.rtcp(datagram, now, batch),
+            _ => Ok(false),
+        }
+    }
+
+    fn dtls(&mut self, datagram: &[u8], now: Instant, batch: &mut Batch) -> Result<bool, Ended> {
+        let Some(dtls) = &mut self.dtls else {
+            return Ok(false);
+        };
+        let flowed = self.connected;
+        let _ = dtls.handle_timeout(now);
+        if let Err(error) = dtls.handle_packet(datagram) {
+            tracing::debug!(%error, "a DTLS record was refused");
+        }
+        self.poll(batch)?;
+        if self.connected && !flowed {
+            self.delivery.begin(&self.stage, now);
+        }
+        Ok(self.connected && !flowed)
+    }
+
+    /// Takes what DTLS has to say.
+    fn poll(&mut self, batch: &mut Batch) -> Result<(), Ended> {
+        let Some(dtls) = &mut self.dtls else {
+            return Ok(());
+        };
+        let mut buffer = [0; DATAGRAM];
+        loop {
+            match dtls.poll_output(&mut buffer) {
+                Output::Packet(packet) => {
+                    if let Some(path) = self.agent.selected() {
+                        batch.push(path, packet);
+                    }
+                }
+                Output::Timeout(at) => {
+                    self.dtls_at = Some(at);
+                    break;
+                }
+                Output::PeerCert(certificate) => {
+                    if !self.fingerprint.is_of(certificate) {
+                        return Err(Error::Fingerprint.into());
+                    }
+                    self.verified = true;
+                }
+                Output::KeyingMaterial(material, profile) => {
+                    self.srtp = Some(Srtp::new(&material, profile, self.client)?);
+                }
+                Output::Connected => self.connected = true,
+                Output::CloseNotify => return Err(Ended::Left),
+                Output::BufferTooSmall { .. } => {
+                    return Err(Error::Dtls("a record larger than 2048 bytes".to_owned()).into());
+                }
+                _ => {}
+            }
+        }
+        if self.connected && !(self.verified && self.srtp.is_some()) {
+            return Err(Error::Fingerprint.into());
+        }
+        Ok(())
+    }
+
+    fn rtcp(&mut self, datagram: &[u8], now: Instant, batch: &mut Batch) -> Result<bool, Ended> {
+        // RFC 5761 §4: these are reports; other packets are media, which we don't take.
+        let report = matches!(datagram.get(1), Some(192..=223));
+        let (true, Some(srtp), Some(path)) = (
+            report && self.connected,
+            &mut self.srtp,
+            self.agent.selected(),
+        ) else {
+            return Ok(false);
+        };
+        let Some(plain) = srtp.open_rtcp(datagram) else {
+            return Ok(false);
+        };
+        let unix = self.common.clock.unix_nanos(now);
+        let mut way = Way {
+            srtp,
+            path,
+            now,
+            unix,
+        };
+        let (mut serve, mut result) = (false, Ok(()));
+        feedback::read(&plain, |feedback| {
+            if result.is_ok() {
+                match self.delivery.hear(feedback, &self.stage, &mut way, batch) {
+                    Ok(more) => serve |= more,
+                    Err(error) => result = Err(error),
+                }
+            }
+        });
+        result?;
+        Ok(serve)
+    }
+
+    /// Sends what there is. Answers when to be called again, where that is soon.
+    pub(crate) fn serve(
+        &mut self,
+        now: Instant,
+        batch: &mut Batch,
+    ) -> Result<Option<Instant>, Ended> {
+        let Some((mut way, delivery)) = Self::way(
+            &self.common,
+            &mut self.srtp,
+            &self.agent,
+            &mut self.delivery,
+            now,
+        )
+        .filter(|_| self.connected) else {
+            return Ok(None);
+        };
+        match delivery.serve(&self.stage, &mut way, batch)? {
+            Served::All => Ok(None),
+            Served::Until(at) => Ok(Some(at)),
+            Served::Closed => Err(Ended::Stage(self.stage.end())),
+            Served::OtherCodec => Err(Ended::OtherCodec),
+        }
+    }
+
+    /// Does what time asks for; called some times a second.
+    pub(crate) fn time(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
+        if !self.connected && now >= self.created + HANDSHAKE {
+            return Err(Ended::Handshake);
+        }
+        if self.connected && now >= self.agent.consent_ends() {
+            return Err(Ended::Silent);
+        }
+        if let (Some(dtls), Some(at)) = (&mut self.dtls, self.dtls_at)
+            && at <= now
+        {
+            let _ = dtls.handle_timeout(now);
+            self.poll(batch)?;
+        }
+        if self.connected
+            && let Some((mut way, delivery)) = Self::way(
+                &self.common,
+                &mut self.srtp,
+                &self.agent,
+                &mut self.delivery,
+                now,
+            )
+        {
+            delivery.report(&self.stage, &mut way, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the viewer that it is over.
+    pub(crate) fn close(&mut self, now: Instant, batch: &mut Batch) {
+        if self.connected
+            && let Some((mut way, delivery)) = Self::way(
+                &self.common,
+                &mut self.srtp,
+                &self.agent,
+                &mut self.delivery,
+                now,
+            )
+        {
+            let _ = delivery.goodbye(&mut way, batch);
+        }
+        if let Some(dtls) = &mut self.dtls {
+            let _ = dtls.close();
+            let _ = self.poll(batch);
+        }
+    }
+
+    fn way<'a>(
+        common: &Common,
+        srtp: &'a mut Option<Srtp>,
+        agent: &Agent,
+        delivery: &'a mut Delivery,
+        now: Instant,
+    ) -> Option<(Way<'a>, &'a mut Delivery)> {
+        let unix = common.clock.unix_nanos(now);
+        let (srtp, path) = (srtp.as_mut()?, agent.selected()?);
+        Some((
+            Way {
+                srtp,
+                path,
+                now,
+                unix,
+            },
+            delivery,
+        ))
+    }
+}
