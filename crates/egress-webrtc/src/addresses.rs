@@ -1,6 +1,7 @@
 //! Which addresses viewers are told. Nothing is asked of the network while a viewer waits: names and public addresses are
 //! looked up beforehand, and again now and then.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -69,14 +70,14 @@ impl Addresses {
     }
 
     /// Looks up what has to be, for ever.
-    pub(crate) async fn keep(&self, settings: &Settings) {
+    pub(crate) async fn keep(&self, settings: &Settings) -> Infallible {
         let asked: Vec<&Advertised> = settings
             .advertise
             .iter()
             .filter(|advertised| !matches!(advertised, Advertised::Ip(_)))
             .collect();
         if asked.is_empty() {
-            return;
+            return std::future::pending().await;
         }
         loop {
             let (mut found, mut missed) = (Vec::new(), false);

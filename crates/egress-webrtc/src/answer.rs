@@ -57,7 +57,7 @@ pub(crate) async fn for_any_origin(mut response: Response) -> Response {
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After",
+            "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After, Lunette-Left-Out",
         ),
         (CACHE_CONTROL, "no-store"),
     ];

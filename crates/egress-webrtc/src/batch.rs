@@ -75,6 +75,11 @@ impl Batch {
         self.end(path, start);
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.buffer.len() as u64
+    }
+
     /// What is to be sent, in order.
     pub(crate) fn sends(&self) -> impl Iterator<Item = (&Send, &[u8])> {
         self.sends

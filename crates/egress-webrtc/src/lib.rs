@@ -34,6 +34,8 @@ mod socket;
 mod srtp;
 mod stage;
 mod stun;
+#[cfg(test)]
+mod testing;
 mod unit;
 
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! A viewer as the tasks that serve it see it: its session behind a lock, and how it ended.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -10,7 +11,6 @@ use crate::session::{Ended, Session};
 use crate::stun::Request;
 
 /// One viewer.
-#[derive(Debug)]
 pub(crate) struct Peer {
     /// Its id in URLs: 144 random bits.
     pub(crate) id: String,
@@ -22,7 +22,16 @@ pub(crate) struct Peer {
     generation: AtomicU64,
     seated: AtomicBool,
     span: tracing::Span,
-    _watching: hub::Viewer,
+    watching: hub::Viewer,
+    sent: hub::Sent,
+    kicked: Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Its id in URLs is a secret.
+        write!(f, "Peer({:?})", self.watching)
+    }
 }
 
 impl Peer {
@@ -46,7 +55,9 @@ impl Peer {
             generation: AtomicU64::new(0),
             seated: AtomicBool::new(false),
             span,
-            _watching: watching,
+            sent: watching.sent(),
+            kicked: Mutex::new(Box::pin(watching.kicked())),
+            watching,
         }
     }
 
@@ -95,12 +106,17 @@ impl Peer {
         if self.is_over() {
             return None;
         }
+        let before = batch.bytes();
         let result = self.session().serve(now, batch);
+        self.sent.add(batch.bytes() - before);
         self.note(result, now, batch).flatten()
     }
 
     /// Does what time asks for.
     pub(crate) fn time(&self, now: Instant, batch: &mut Batch) {
+        if self.is_kicked() {
+            return self.end(Ended::Kicked, now, batch);
+        }
         let result = self.session().time(now, batch);
         self.note(result, now, batch);
     }
@@ -123,6 +139,13 @@ impl Peer {
                 _ => tracing::debug!(?why, "the viewer is gone"),
             }
         }
+    }
+
+    /// Whether it is to go. It is asked some times a second, which spares it a task.
+    fn is_kicked(&self) -> bool {
+        let mut kicked = self.kicked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+        kicked.as_mut().poll(&mut nobody).is_ready()
     }
 
     fn note<T>(&self, result: Result<T, Ended>, now: Instant, batch: &mut Batch) -> Option<T> {

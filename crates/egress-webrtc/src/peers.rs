@@ -120,12 +120,7 @@ impl Peers {
                 _ = ticks.tick() => {}
                 () = stop.cancelled() => break,
             }
-            let now = Instant::now();
-            for peer in self.all() {
-                peer.time(now, &mut batch);
-                sockets.flush(&mut batch);
-            }
-            self.sweep();
+            self.pass(Instant::now(), sockets, &mut batch);
         }
         let now = Instant::now();
         for peer in self.all() {
@@ -135,7 +130,17 @@ impl Peers {
         self.sweep();
     }
 
+    /// Lets time pass for all viewers, and forgets those that are over.
+    pub(crate) fn pass(&self, now: Instant, sockets: &Sockets, batch: &mut Batch) {
+        for peer in self.all() {
+            peer.time(now, batch);
+            sockets.flush(batch);
+        }
+        self.sweep();
+    }
+
     /// How many there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.read().by_id.len()
     }

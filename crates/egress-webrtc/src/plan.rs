@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) sound: Option<(Wire, Codec)>,
     /// The parameters of the picture that is sent.
     pub(crate) format: Option<Arc<Format>>,
+    /// The names of the codecs of sound that is wanted and not sent.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Why an offer can't be met.
@@ -49,6 +51,7 @@ pub(crate) fn plan(offer: &Offer, tracks: &[Track]) -> Result<Plan, Misfit> {
         picture: None,
         sound: None,
         format: None,
+        left_out: Vec::new(),
     };
     for section in &offer.sections {
         let planned = plan.section(section, tracks);
@@ -67,6 +70,9 @@ pub(crate) fn plan(offer: &Offer, tracks: &[Track]) -> Result<Plan, Misfit> {
         } else {
             Misfit::Codec(names.join(", "))
         });
+    }
+    if audio && plan.sound.is_none() {
+        plan.left_out = there(Kind::Audio);
     }
     Ok(plan)
 }

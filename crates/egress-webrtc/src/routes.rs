@@ -1,27 +1,33 @@
 //! WHEP (draft-ietf-wish-whep) over HTTP: the endpoint that takes offers, and the session that follows.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
-use axum::http::header::{ETAG, HeaderMap, IF_MATCH, LINK, LOCATION};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
+use axum::http::header::{self, ETAG, HeaderMap, IF_MATCH, LINK, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hub::{Channel, ChannelId, StreamId};
+use hub::{Channel, ChannelId, StreamId, Who};
 use tracing::debug;
 
 use crate::answer::{Refusal, for_any_origin, is_of_type, options};
 use crate::sdp::{Fragment, Offer};
 use crate::service::{Answered, Whep};
 use crate::settings::IceServer;
+use crate::stage::PROTOCOL;
 
 /// The largest offer or fragment. Those of browsers have 3 to 10 KB.
 const MAX_BODY: usize = 64 << 10;
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// What of the stream is not sent, though the viewer would take it: its codec is none that WebRTC has.
+const LEFT_OUT: HeaderName = HeaderName::from_static("lunette-left-out");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The path of a Stream and, where it is said, of a Channel.
@@ -68,6 +74,7 @@ impl Names {
 async fn create(
     State(whep): State<Arc<Whep>>,
     Path(names): Path<Names>,
+    Watcher(who): Watcher,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
@@ -75,7 +82,11 @@ async fn create(
     let offer = text(&headers, SDP, body).await?;
     let offer = Offer::parse(&offer)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_offer", error.to_string()))?;
-    let Answered { peer, sdp } = whep.answer(&channel, names.place(), offer).await?;
+    let Answered {
+        peer,
+        sdp,
+        left_out,
+    } = whep.answer(&channel, names.place(), who, offer).await?;
     let mut response = (StatusCode::CREATED, sdp).into_response();
     let out = response.headers_mut();
     out.insert("content-type", HeaderValue::from_static(SDP));
@@ -83,6 +94,9 @@ async fn create(
     out.insert(LOCATION, value(&format!("whep/{}", peer.id)));
     out.insert(ETAG, value(&peer.etag()));
     out.insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT));
+    if !left_out.is_empty() {
+        out.insert(LEFT_OUT, value(&left_out.join(", ")));
+    }
     links(out, &whep.settings().ice_servers);
     Ok(response)
 }
@@ -133,6 +147,23 @@ async fn delete(
 ) -> Result<StatusCode, Refusal> {
     whep.leave(&*session(&whep, &names)?);
     Ok(StatusCode::OK)
+}
+
+/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
+#[derive(Debug)]
+struct Watcher(Who);
+
+impl<S: Sync> FromRequestParts<S> for Watcher {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let agent = parts.headers.get(header::USER_AGENT);
+        let who = Who::new(PROTOCOL)
+            .at(remote.map(|remote| remote.0.ip()))
+            .using(agent.and_then(|agent| agent.to_str().ok()));
+        Ok(Self(who))
+    }
 }
 
 fn find(whep: &Whep, names: &Names) -> Result<Channel, Refusal> {

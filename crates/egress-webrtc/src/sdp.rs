@@ -13,4 +13,4 @@ pub(crate) use fragment::Fragment;
 pub(crate) use offer::{Fingerprint, Offer, Section, SectionKind};
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

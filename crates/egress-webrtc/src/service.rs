@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use dimpl::{Config, certificate};
-use hub::{Channel, Event, Registry, State};
+use hub::{Channel, Event, Registry, State, Who};
 use media::{Format, Kind, Track};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,8 @@ pub(crate) struct Whep {
 pub(crate) struct Answered {
     pub(crate) peer: Arc<Peer>,
     pub(crate) sdp: String,
+    /// The codecs of sound that the viewer would take if it were of another codec.
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Whep {
@@ -107,7 +109,7 @@ impl Whep {
         };
         tokio::select! {
             () = self.sockets.receive(take) => {}
-            () = self.addresses.keep(&self.settings) => {}
+            never = self.addresses.keep(&self.settings) => match never {},
             () = self.peers.keep(&self.sockets, self.stop.clone()) => {}
         }
     }
@@ -134,9 +136,10 @@ impl Whep {
         &self,
         channel: &Channel,
         place: (String, Option<String>),
+        who: Who,
         offer: Offer,
     ) -> Result<Answered, Refusal> {
-        let watching = channel.watch("webrtc");
+        let watching = channel.watch(who);
         let stage = self.stages.join(channel);
         let tracks = tracks(channel).await?;
         let plan = plan(&offer, &tracks).map_err(Refusal::from)?;
@@ -150,6 +153,7 @@ impl Whep {
         }
         let now = Instant::now();
         let cname = crate::random::url::<12>();
+        let left_out = plan.left_out.clone();
         let Plan {
             sections,
             picture,
@@ -177,7 +181,11 @@ impl Whep {
             let detail = "too many viewers are joining at this moment";
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overload", detail).after(5));
         }
-        Ok(Answered { peer, sdp })
+        Ok(Answered {
+            peer,
+            sdp,
+            left_out,
+        })
     }
 
     /// Restarts ICE with a viewer that calls itself `ufrag` now. Answers with the fragment that tells our side.
@@ -185,6 +193,18 @@ impl Whep {
         self.peers.restart(peer, ufrag);
         let candidates = self.addresses.candidates(&self.settings, &self.sockets);
         Fragment::answer(peer.session().agent.local(), &candidates)
+    }
+
+    /// How many sessions there are.
+    #[cfg(test)]
+    pub(crate) fn joining(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Lets time pass.
+    #[cfg(test)]
+    pub(crate) fn pass(&self, now: Instant) {
+        self.peers.pass(now, &self.sockets, &mut Batch::default());
     }
 
     /// The viewer said that it leaves.

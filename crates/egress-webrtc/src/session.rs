@@ -34,6 +34,8 @@ pub(crate) enum Ended {
     Stage(End),
     /// The camera changed its codec; a new offer may find one.
     OtherCodec,
+    /// An operator sent the viewer away.
+    Kicked,
     /// The server shuts down.
     Shutdown,
     /// Something is broken.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use hub::Delivery;
 use hub::ring::Ring;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -34,6 +35,7 @@ struct Seats {
 pub(crate) struct Shards {
     rings: [Ring<Arc<Unit>>; 2],
     sockets: Arc<Sockets>,
+    delivery: Arc<Delivery>,
     shards: Mutex<Vec<Shard>>,
 }
 
@@ -48,10 +50,12 @@ impl Shards {
         pictures: Ring<Arc<Unit>>,
         sounds: Ring<Arc<Unit>>,
         sockets: Arc<Sockets>,
+        delivery: Arc<Delivery>,
     ) -> Self {
         Self {
             rings: [pictures, sounds],
             sockets,
+            delivery,
             shards: Mutex::default(),
         }
     }
@@ -65,7 +69,7 @@ impl Shards {
         let shard = match emptiest {
             Some((n, size)) if size < FULL || shards.len() >= cores => &shards[n],
             _ => {
-                shards.push(Shard::start(&self.rings, &self.sockets));
+                shards.push(Shard::start(&self.rings, &self.sockets, &self.delivery));
                 &shards[shards.len() - 1]
             }
         };
@@ -84,9 +88,18 @@ impl Shards {
 }
 
 impl Shard {
-    fn start(rings: &[Ring<Arc<Unit>>; 2], sockets: &Arc<Sockets>) -> Self {
+    fn start(
+        rings: &[Ring<Arc<Unit>>; 2],
+        sockets: &Arc<Sockets>,
+        delivery: &Arc<Delivery>,
+    ) -> Self {
         let seats = Arc::<Seats>::default();
-        let task = unconstrained(run(rings.clone(), Arc::clone(&seats), Arc::clone(sockets)));
+        let task = unconstrained(run(
+            rings.clone(),
+            Arc::clone(&seats),
+            Arc::clone(sockets),
+            Arc::clone(delivery),
+        ));
         Self {
             task: tokio::spawn(task.instrument(Span::current())).abort_handle(),
             seats,
@@ -100,7 +113,12 @@ impl Drop for Shard {
     }
 }
 
-async fn run([pictures, sounds]: [Ring<Arc<Unit>>; 2], seats: Arc<Seats>, sockets: Arc<Sockets>) {
+async fn run(
+    [pictures, sounds]: [Ring<Arc<Unit>>; 2],
+    seats: Arc<Seats>,
+    sockets: Arc<Sockets>,
+    delivery: Arc<Delivery>,
+) {
     let (mut seen, mut heard) = (0, 0);
     let (mut due, mut batch) = (None, Batch::default());
     loop {
@@ -110,7 +128,7 @@ async fn run([pictures, sounds]: [Ring<Arc<Unit>>; 2], seats: Arc<Seats>, socket
             () = seats.taken.notified() => true,
             () = at(due) => true,
         };
-        due = serve(&seats, &sockets, &mut batch).await;
+        due = serve(&seats, &sockets, &delivery, &mut batch).await;
         if !open {
             // The end of the rings was told to viewers just now; nobody comes after it.
             return;
@@ -119,7 +137,12 @@ async fn run([pictures, sounds]: [Ring<Arc<Unit>>; 2], seats: Arc<Seats>, socket
 }
 
 /// Serves everybody once. Answers when somebody is to be served again, where that is soon.
-async fn serve(seats: &Seats, sockets: &Sockets, batch: &mut Batch) -> Option<Instant> {
+async fn serve(
+    seats: &Seats,
+    sockets: &Sockets,
+    delivery: &Delivery,
+    batch: &mut Batch,
+) -> Option<Instant> {
     let present = std::mem::take(&mut *locked(&seats.peers));
     let mut staying = Vec::with_capacity(present.len());
     let mut due: Option<Instant> = None;
@@ -136,6 +159,7 @@ async fn serve(seats: &Seats, sockets: &Sockets, batch: &mut Batch) -> Option<In
                 peer.end(Ended::Broken(Error::Defect), now, batch);
             }
         }
+        delivery.bytes(batch.bytes());
         sockets.flush(batch);
         staying.push(weak);
         if staying.len().is_multiple_of(TURN) {

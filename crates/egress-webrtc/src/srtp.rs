@@ -17,8 +17,6 @@ use crate::Error;
 use kdf::{Label, derive};
 use replay::Window;
 
-/// The most bytes that sealing adds to an RTP packet: the tag of GCM.
-pub(crate) const RTP_OVERHEAD: usize = 16;
 /// The length of an HMAC-SHA1-80 tag.
 const SHA1_TAG: usize = 10;
 const GCM_TAG: usize = 16;

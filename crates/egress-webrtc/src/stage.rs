@@ -18,6 +18,9 @@ use crate::shards::Shards;
 use crate::socket::Sockets;
 use crate::unit::{Cache, Packets, Unit};
 
+/// What this egress is called in counts and lists.
+pub(crate) const PROTOCOL: &str = "webrtc";
+
 /// Why a stage ended while viewers were left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -86,9 +89,10 @@ pub(crate) struct Stage {
 impl Stage {
     fn start(channel: &Channel, sockets: Arc<Sockets>, clock: Clock) -> Self {
         let bounds = channel.policy().ring;
+        let delivery = channel.delivery(PROTOCOL);
         let shared = Arc::new(Shared {
-            pictures: Ring::new(bounds),
-            sounds: Ring::new(bounds),
+            pictures: Ring::counting(bounds, delivery.skips()),
+            sounds: Ring::counting(bounds, delivery.skips()),
             cache: Mutex::default(),
             epoch: OnceLock::new(),
             bitrate: AtomicU64::new(0),
@@ -100,7 +104,12 @@ impl Stage {
         let task = tokio::spawn(run(channel.clone(), closing, clock).instrument(span));
         Self {
             channel: channel.clone(),
-            shards: Shards::new(shared.pictures.clone(), shared.sounds.clone(), sockets),
+            shards: Shards::new(
+                shared.pictures.clone(),
+                shared.sounds.clone(),
+                sockets,
+                delivery,
+            ),
             shared,
             task: task.abort_handle(),
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use axum::Router;
 use demo_camera::DemoCamera;
+use egress_webrtc::WebRtc;
 use hub::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,9 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     let address = listener.address().unwrap_or(address);
     redirect_to(address, &config.tls, files, &stop)?;
     let registry = Registry::new();
+    let webrtc = config.webrtc.settings(address.ip());
+    let webrtc = WebRtc::bind(registry.clone(), webrtc, stop.clone())
+        .context("WebRTC can't be served; see [webrtc] listen")?;
     let hls = origin.loaded.hls;
     let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
     let follow = Follow {
@@ -112,6 +116,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     let metrics = ops::Settings::from(Some(&config.metrics));
     let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
     let parts = media(&registry, hls, &ops, &stop).merge(api);
+    let parts = parts.merge(webrtc.router());
     let app = ops.around(router(registry.clone(), assets, parts, &guard, &frames));
     let app = entry.before(app);
     warn_if_open(address, &guard);
@@ -121,8 +126,11 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
         "Lunette is at {}{base}/",
         url(address, config.tls.wanted())
     ));
+    let webrtc = tokio::spawn(webrtc.run());
     listener.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
+    // Its viewers are told before their streams go.
+    let _ = webrtc.await;
     registry.shutdown().await;
     cameras_stop.cancel();
     tracing::info!(event = "stopped", "stopped");

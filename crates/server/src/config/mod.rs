@@ -19,6 +19,7 @@ mod store;
 mod tls;
 mod units;
 mod watcher;
+mod webrtc;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub(crate) use secret::{Password, Url};
 pub(crate) use tls::{Acme, ServerTls};
 use units::{Period, Size, Span};
 pub(crate) use watcher::follow;
+pub(crate) use webrtc::WebRtc;
 
 /// Where the server listens if nothing else is said.
 pub(crate) const LISTEN: SocketAddr =
@@ -64,6 +66,7 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) hls: Hls,
+    pub(crate) webrtc: WebRtc,
     /// What holds for every channel that does not say otherwise. A stream and a channel take the same keys.
     pub(crate) defaults: Policy,
     /// The cameras, by their ids, which are part of their URLs: letters, digits, `-`, `_`, `.` and `~`.
@@ -422,6 +425,7 @@ pub(crate) fn check(name: &str, text: &str, environment: &Environment) -> Result
     parsed.config.tls.check(&mut problems);
     parsed.config.auth.check(&mut problems);
     resolve::webhooks(&parsed.config.webhooks, &mut problems);
+    parsed.config.webrtc.check(&mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))

@@ -50,6 +50,11 @@ impl<'de> Deserialize<'de> for Ancestor {
 }
 
 impl Network {
+    /// The network itself.
+    pub(crate) fn prefix(&self) -> IpNet {
+        self.0
+    }
+
     /// Whether `address` is in it. An IPv4 address may come as one of IPv6.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

@@ -52,6 +52,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         metrics,
         log,
         hls,
+        webrtc,
         defaults,
         streams,
         webhooks,
@@ -77,6 +78,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let policy = Channel::default().policy(&defaults);
     assert_eq!(policy, hub::Policy::default());
     assert_eq!(metrics, Metrics::default());
+    assert_eq!(webrtc.listen.map(|at| at.port()), Some(egress_webrtc::PORT));
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["front", "garden", "yard", "roof"]);
     assert_eq!(loaded.streams.len(), 4);
@@ -97,6 +99,7 @@ fn the_sample_shows_every_key_there_is() {
         "metrics",
         "log",
         "hls",
+        "webrtc",
         "defaults",
         "streams.x",
         "streams.x.channels.y",

@@ -83,6 +83,15 @@ pub(super) const TABLE: &[Row] = &[
     ("/stream/{stream}/channel/{channel}/state", WATCH, CONTROL),
     ("/stream/{stream}/mse", WATCH, CONTROL),
     ("/stream/{stream}/channel/{channel}/mse", WATCH, CONTROL),
+    // An offer and what follows it are how one watches.
+    ("/stream/{stream}/whep", WATCH, WATCH),
+    ("/stream/{stream}/channel/{channel}/whep", WATCH, WATCH),
+    ("/stream/{stream}/whep/{session}", WATCH, WATCH),
+    (
+        "/stream/{stream}/channel/{channel}/whep/{session}",
+        WATCH,
+        WATCH,
+    ),
     ("/stream/{stream}/hls/live/index.m3u8", WATCH, CONTROL),
     ("/stream/{stream}/hlsll/live/index.m3u8", WATCH, CONTROL),
     (
