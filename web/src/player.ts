@@ -12,11 +12,12 @@ import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
 import { applyStyles } from "./styles.ts";
 import { type TransportKind, withToken } from "./transport.ts";
 import { Visibility } from "./visibility.ts";
+import { webrtc } from "./webrtc.ts";
 
 export type { PlayerState, PlayerStats, StateDetail };
 
 /** All there are, in the order of preference. Another transport is a file, and a line here. */
-const TRANSPORTS: readonly TransportKind[] = [mse, hls];
+const TRANSPORTS: readonly TransportKind[] = [webrtc, mse, hls];
 
 const IDLE: StateDetail = { state: "idle", reason: null, message: null };
 

@@ -126,10 +126,13 @@ export class Session {
     this.#attempts++;
     this.#startedAt = performance.now();
     this.#camera = { state: "connecting" };
+    // A source of this kind goes before those of the others.
+    if (this.#options.video.srcObject) this.#options.video.srcObject = null;
     const transport = kind.create({
       url: this.#url,
       video: this.#options.video,
       memory: this.#memory,
+      only: this.#options.transports.filter((other) => other.supported()).length === 1,
       play: () => this.#options.play(),
       sink: {
         camera: (camera) => this.#cameraIs(camera),

@@ -96,6 +96,8 @@ export interface TransportContext {
   video: HTMLVideoElement;
   sink: Sink;
   memory: Memory;
+  /** There is no other mode: better a part of the stream than nothing. */
+  only: boolean;
   /** Has the element play: to be called whenever the `<video>` was given another source. */
   play(): void;
 }

@@ -204,7 +204,7 @@ impl Delivery {
             }
             Feedback::Estimate { bits } => picture.pace.estimated(bits, stage.bitrate(), way.now),
             Feedback::Loss { ssrc, fraction } if ssrc == ours => {
-                picture.pace.reported(fraction, way.now)
+                picture.pace.reported(fraction, way.now);
             }
             _ => {}
         }

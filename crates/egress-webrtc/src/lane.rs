@@ -70,14 +70,13 @@ struct Sent {
 impl Lane {
     /// A lane whose numbers begin at random.
     pub(crate) fn new(wire: Wire) -> Self {
-        let [a, b, c, d, e, f, g, h] = crate::random::bytes::<8>();
         // RFC 3711 §3.3.1: beginning in the lower half, early losses can't be mistaken for a rollover.
-        let start = |a: u8, b: u8| u64::from(u16::from_be_bytes([a & 0x7f, b]));
+        let start = || u64::from(u16::from_be_bytes(crate::random::bytes()) & 0x7fff);
         Self {
             wire,
-            next: start(a, b),
-            rtx_next: start(c, d),
-            offset: u32::from_be_bytes([e, f, g, h]),
+            next: start(),
+            rtx_next: start(),
+            offset: u32::from_be_bytes(crate::random::bytes()),
             latest: None,
             sent: VecDeque::new(),
             packets: 0,

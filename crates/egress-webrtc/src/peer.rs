@@ -134,7 +134,7 @@ impl Peer {
             match why {
                 Ended::Broken(error) => tracing::info!(%error, "the viewer's connection broke"),
                 Ended::Stage(_) | Ended::OtherCodec => {
-                    tracing::info!(?why, "the viewer is sent away")
+                    tracing::info!(?why, "the viewer is sent away");
                 }
                 _ => tracing::debug!(?why, "the viewer is gone"),
             }

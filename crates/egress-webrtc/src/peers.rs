@@ -24,18 +24,18 @@ pub(crate) struct Peers(RwLock<Maps>);
 
 #[derive(Debug, Default)]
 struct Maps {
-    by_id: HashMap<String, Arc<Peer>>,
-    by_ufrag: HashMap<String, Arc<Peer>>,
-    by_path: HashMap<Path, Arc<Peer>>,
+    ids: HashMap<String, Arc<Peer>>,
+    ufrags: HashMap<String, Arc<Peer>>,
+    paths: HashMap<Path, Arc<Peer>>,
 }
 
 impl Peers {
     /// Takes in a viewer, unless too many are joining.
     pub(crate) fn add(&self, peer: &Arc<Peer>) -> bool {
         let mut maps = self.write();
-        if maps.by_id.len() >= MAX_JOINING {
+        if maps.ids.len() >= MAX_JOINING {
             let joining = maps
-                .by_id
+                .ids
                 .values()
                 .filter(|peer| !peer.session().flows())
                 .count();
@@ -43,32 +43,32 @@ impl Peers {
                 return false;
             }
         }
-        maps.by_id.insert(peer.id.clone(), Arc::clone(peer));
+        maps.ids.insert(peer.id.clone(), Arc::clone(peer));
         maps.note_ufrags(peer);
         true
     }
 
     /// The viewer with an id.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Peer>> {
-        self.read().by_id.get(id).cloned()
+        self.read().ids.get(id).cloned()
     }
 
     /// Restarts the ICE session of a viewer.
     pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) {
         let mut maps = self.write();
         peer.restart(ufrag);
-        maps.by_ufrag.retain(|_, other| !Arc::ptr_eq(other, peer));
+        maps.ufrags.retain(|_, other| !Arc::ptr_eq(other, peer));
         maps.note_ufrags(peer);
     }
 
     /// Forgets those that are over.
     pub(crate) fn sweep(&self) {
         let mut maps = self.write();
-        let over = maps.by_id.values().any(|peer| peer.is_over());
+        let over = maps.ids.values().any(|peer| peer.is_over());
         if over {
-            maps.by_id.retain(|_, peer| !peer.is_over());
-            maps.by_ufrag.retain(|_, peer| !peer.is_over());
-            maps.by_path.retain(|_, peer| !peer.is_over());
+            maps.ids.retain(|_, peer| !peer.is_over());
+            maps.ufrags.retain(|_, peer| !peer.is_over());
+            maps.paths.retain(|_, peer| !peer.is_over());
         }
     }
 
@@ -84,7 +84,7 @@ impl Peers {
             self.check(datagram, path, now, batch);
             return None;
         }
-        let peer = self.read().by_path.get(&path).cloned()?;
+        let peer = self.read().paths.get(&path).cloned()?;
         peer.datagram(datagram, path, now, batch).then_some(peer)
     }
 
@@ -94,11 +94,11 @@ impl Peers {
         };
         let (peer, known) = {
             let maps = self.read();
-            let Some(peer) = maps.by_ufrag.get(request.local).cloned() else {
+            let Some(peer) = maps.ufrags.get(request.local).cloned() else {
                 return;
             };
             let known = maps
-                .by_path
+                .paths
                 .get(&path)
                 .is_some_and(|other| Arc::ptr_eq(other, &peer));
             (peer, known)
@@ -106,7 +106,7 @@ impl Peers {
         peer.check(&request, path, now, batch);
         // The address is another viewer's no more: a browser uses a port again.
         if !known && peer.session().agent.knows(path) {
-            self.write().by_path.insert(path, peer);
+            self.write().paths.insert(path, peer);
         }
     }
 
@@ -142,11 +142,11 @@ impl Peers {
     /// How many there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.read().by_id.len()
+        self.read().ids.len()
     }
 
     fn all(&self) -> Vec<Arc<Peer>> {
-        self.read().by_id.values().cloned().collect()
+        self.read().ids.values().cloned().collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Maps> {
@@ -161,7 +161,7 @@ impl Peers {
 impl Maps {
     fn note_ufrags(&mut self, peer: &Arc<Peer>) {
         for ufrag in peer.session().agent.ufrags() {
-            self.by_ufrag.insert(ufrag.to_owned(), Arc::clone(peer));
+            self.ufrags.insert(ufrag.to_owned(), Arc::clone(peer));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! WHEP (draft-ietf-wish-whep) over HTTP: the endpoint that takes offers, and the session that follows.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -223,10 +224,10 @@ fn links(headers: &mut HeaderMap, servers: &[IceServer]) {
         let mut link = format!("<{}>; rel=\"ice-server\"", server.url);
         if let (Some(username), Some(credential)) = (&server.username, &server.credential) {
             let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-            link += &format!(
-                "; username=\"{}\"; credential=\"{}\"; credential-type=\"password\"",
-                quote(username),
-                quote(credential)
+            let (username, credential) = (quote(username), quote(credential));
+            let _ = write!(
+                link,
+                "; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""
             );
         }
         headers.append(LINK, value(&link));

@@ -36,7 +36,7 @@ pub(crate) struct Shards {
     rings: [Ring<Arc<Unit>>; 2],
     sockets: Arc<Sockets>,
     delivery: Arc<Delivery>,
-    shards: Mutex<Vec<Shard>>,
+    running: Mutex<Vec<Shard>>,
 }
 
 #[derive(Debug)]
@@ -56,13 +56,13 @@ impl Shards {
             rings: [pictures, sounds],
             sockets,
             delivery,
-            shards: Mutex::default(),
+            running: Mutex::default(),
         }
     }
 
     /// Serves `peer` from now on, for as long as it is there. Needs a tokio runtime.
     pub(crate) fn seat(&self, peer: Weak<Peer>) {
-        let mut shards = locked(&self.shards);
+        let mut shards = locked(&self.running);
         let sizes = shards.iter().map(|shard| locked(&shard.seats.peers).len());
         let emptiest = sizes.enumerate().min_by_key(|(_, size)| *size);
         let cores = Handle::current().metrics().num_workers();
@@ -81,7 +81,7 @@ impl Shards {
 impl Shards {
     /// Has all viewers served.
     pub(crate) fn wake(&self) {
-        for shard in &*locked(&self.shards) {
+        for shard in &*locked(&self.running) {
             shard.seats.taken.notify_one();
         }
     }
@@ -151,13 +151,12 @@ async fn serve(
             continue;
         };
         let now = Instant::now();
-        match catch_unwind(AssertUnwindSafe(|| peer.serve(now, batch))) {
-            Ok(next) => due = [due, next].into_iter().flatten().min(),
-            Err(_) => {
-                error!("serving a viewer panicked; it is sent away");
-                batch.clear();
-                peer.end(Ended::Broken(Error::Defect), now, batch);
-            }
+        if let Ok(next) = catch_unwind(AssertUnwindSafe(|| peer.serve(now, batch))) {
+            due = [due, next].into_iter().flatten().min();
+        } else {
+            error!("serving a viewer panicked; it is sent away");
+            batch.clear();
+            peer.end(Ended::Broken(Error::Defect), now, batch);
         }
         delivery.bytes(batch.bytes());
         sockets.flush(batch);

@@ -37,6 +37,10 @@ pub(crate) struct Srtp {
 }
 
 /// Keys of one direction and protocol.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, which is used for each packet"
+)]
 enum Sealer {
     Gcm {
         key: LessSafeKey,

@@ -237,7 +237,7 @@ async fn run(channel: Channel, closing: Closing, clock: Clock) {
 struct Rate {
     since: Option<i64>,
     bits: u64,
-    rate: u64,
+    known: u64,
 }
 
 impl Rate {
@@ -249,17 +249,17 @@ impl Rate {
         let passed = at - *self.since.get_or_insert(at);
         if passed >= Self::SPAN {
             let now = (self.bits as f64 * NANOS as f64 / passed as f64) as u64;
-            self.rate = if self.rate == 0 {
+            self.known = if self.known == 0 {
                 now
             } else {
-                (3 * self.rate + now) / 4
+                (3 * self.known + now) / 4
             };
         }
         if !(0..Self::SPAN).contains(&passed) {
             (self.since, self.bits) = (Some(at), 0);
         }
         self.bits += 8 * frame.data.len() as u64;
-        self.rate
+        self.known
     }
 }
 

@@ -82,7 +82,7 @@ export class Page {
 
   /** Adds a player of stream `id`. */
   async play(id, attributes = {}) {
-    const options = JSON.stringify({ muted: "", autoplay: "", ...attributes });
+    const options = JSON.stringify({ muted: "", autoplay: "", modes: "mse,hls", ...attributes });
     await this.#watch(id, `lunetteTest.Watched.add("/stream/${id}", ${options})`);
     return new Player(this, id);
   }

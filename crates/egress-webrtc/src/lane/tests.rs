@@ -147,7 +147,10 @@ fn without_rtx_a_lost_packet_comes_again_bit_by_bit() {
     let unit = bench.unit(0, 4000);
     let sent = bench.send(&unit);
     for datagram in &sent {
-        assert_eq!(bench.resend(header(datagram).sequence), [datagram.clone()]);
+        assert_eq!(
+            bench.resend(header(datagram).sequence),
+            std::slice::from_ref(datagram)
+        );
     }
 }
 

@@ -40,7 +40,7 @@ impl Fragment {
                 if value.len() < 4 || value.len() > 256 {
                     return Err(wrong("`a=ice-ufrag` has 4 to 256 characters".to_owned()));
                 }
-                ufrag.get_or_insert(value.to_owned());
+                ufrag.get_or_insert_with(|| value.to_owned());
             }
         }
         if !about_ice {
