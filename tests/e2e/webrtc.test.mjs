@@ -3,18 +3,19 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { ADDRESS, alone } from "./lib/alone.mjs";
-import { launch } from "./lib/browsers.mjs";
+import { launch, Page } from "./lib/browsers.mjs";
 import { gstCamera } from "./lib/cameras.mjs";
+import { lossy, narrow } from "./lib/line.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { assertPlays } from "./lib/pictures.mjs";
-import { until } from "./lib/wait.mjs";
+import { span, until } from "./lib/wait.mjs";
 import { WhepPage } from "./lib/whep.mjs";
 
 alone(import.meta);
 
 const PICTURES = 4 * 25;
 const WEBRTC = { webrtc: { listen: `${ADDRESS}:8555` } };
-const FILES = { alaw: "main.mp4+tone.alaw", opus: "main.mp4+tone.ogg", bframes: "high_bframes.mp4+tone.alaw", hevc: "h265.mp4+tone.alaw" };
+const FILES = { aac: "main.mp4+tone.m4a", alaw: "main.mp4+tone.alaw", opus: "main.mp4+tone.ogg", bframes: "high_bframes.mp4+tone.alaw", hevc: "h265.mp4+tone.alaw" };
 
 async function hearTone(viewer) {
   await until("the tone is heard", async () => {
@@ -113,6 +114,142 @@ describe("WHEP in Chromium", () => {
     const { pictures } = await viewer.pictures(before + PICTURES, 0, 60_000);
     assertPlays(pictures.slice(-50));
     assert.equal((await viewer.inbound()).connected, "connected");
+    await viewer.remove();
+  });
+});
+
+/** The player as pages have it, with all its modes. */
+const ALL = { modes: "webrtc,mse,hls" };
+
+describe("the player", () => {
+  let camera, lunette, unreachable, chromium, page;
+
+  before(async () => {
+    camera = await gstCamera({ files: FILES });
+    const streams = Object.fromEntries(Object.keys(FILES).map((id) => [id, camera.url(id)]));
+    lunette = await Lunette.start({ streams, tables: WEBRTC });
+    // As behind a firewall: the only address that viewers are told leads nowhere.
+    const nowhere = { webrtc: { listen: `${ADDRESS}:8556`, interfaces: ["none"], advertise: ["192.0.2.1"] } };
+    unreachable = await Lunette.start({ streams, tables: nowhere });
+    chromium = await launch("chromium");
+    page = await Page.open(chromium, lunette);
+  });
+  after(async () => {
+    await chromium?.close();
+    await lunette?.stop();
+    await unreachable?.stop();
+  });
+
+  test("plays by WebRTC, a fraction of a second behind live", { timeout: 60_000 }, async () => {
+    const player = await page.play("opus", ALL);
+    const report = await player.pictures(PICTURES);
+    assertPlays(report.pictures.slice(25));
+    assert.equal(report.state, "live");
+    assert.equal(report.stats.mode, "webrtc");
+    assert.ok(report.stats.latencyMs < 500, JSON.stringify(report.stats));
+    assert.equal(report.stats.codec, "H.264");
+    await hearTone(player);
+    await player.remove();
+  });
+
+  test("shows a camera that comes back, over the same connection or a new one", { timeout: 90_000 }, async () => {
+    const player = await page.play("alaw", ALL);
+    await player.pictures(25);
+    await camera.kill();
+    await player.state("offline", 30_000);
+    await camera.up();
+    await player.state("live", 40_000);
+    const from = (await player.report()).pictures.length;
+    // The first pictures of a camera that is back may come in a hurry.
+    assertPlays((await player.pictures(100, from)).pictures.slice(50));
+    await player.remove();
+  });
+
+  for (const [id, why] of [["aac", "sound would be missing"], ["bframes", "there are B-frames"]]) {
+    test(`falls to MSE at once where ${why}`, { timeout: 60_000 }, async () => {
+      const player = await page.play(id, ALL);
+      const report = await player.pictures(PICTURES);
+      assertPlays(report.pictures.slice(25));
+      assert.equal(report.stats.mode, "mse");
+      await player.remove();
+    });
+  }
+
+  test("falls to MSE where UDP doesn't get through", { timeout: 60_000 }, async () => {
+    const other = await Page.open(chromium, unreachable);
+    const player = await other.play("opus", ALL);
+    const report = await player.pictures(PICTURES, 0, 30_000);
+    assert.equal(report.stats.mode, "mse");
+    assert.ok(report.pictures[0].at - report.began < 15_000, "it waits for ICE a few seconds only");
+    await other.close();
+  });
+
+  test("falls to MSE in Firefox, which has no H.264 here", { timeout: 60_000 }, async () => {
+    const firefox = await launch("firefox");
+    try {
+      const other = await Page.open(firefox, lunette);
+      const player = await other.play("opus", ALL);
+      const report = await player.pictures(PICTURES, 0, 30_000);
+      assert.equal(report.stats.mode, "mse");
+    } finally {
+      await firefox.close();
+    }
+  });
+});
+
+describe("on a bad line", () => {
+  let camera, lunette, browser, page;
+
+  before(async () => {
+    camera = await gstCamera({ files: { hd: "hd.mp4+tone.alaw" } });
+    lunette = await Lunette.start({ streams: { hd: camera.url("hd") }, tables: WEBRTC, level: "debug" });
+    browser = await launch("chromium");
+    page = await WhepPage.open(browser, lunette);
+  });
+  after(async () => {
+    await browser?.close();
+    await lunette?.stop();
+  });
+
+  test("5 % of losses break no picture: what is lost comes again", { timeout: 60_000 }, async () => {
+    const viewer = await page.whep("hd", { id: "lossy" });
+    const before = (await viewer.pictures(25)).pictures.length;
+    const whole = lossy(8555, 0.05);
+    try {
+      const { pictures } = await viewer.pictures(200, before, 30_000);
+      assertPlays(pictures, { jumps: 3 });
+      const { video } = await viewer.inbound();
+      assert.ok(video.nackCount > 0, "nothing was lost");
+      assert.ok(video.retransmittedPacketsReceived > 0, JSON.stringify(video));
+    } finally {
+      whole();
+    }
+    await viewer.remove();
+  });
+
+  test("a line narrower than the stream shows keyframes, whole ones, and all pictures once it is wide again", { timeout: 120_000 }, async () => {
+    const viewer = await page.whep("hd", { id: "narrow" });
+    await viewer.pictures(50);
+    // The clip has 2 Mbit/s.
+    const wide = narrow(8555, 1500);
+    try {
+      await until("keyframes alone are shown", async () => {
+        const from = (await viewer.report()).pictures.length;
+        await span(6_000);
+        const { pictures } = await viewer.report(from);
+        const read = pictures.filter((picture) => picture.stamp !== null).length;
+        if (pictures.length > 0 && pictures.length < 30 && read === pictures.length) return true;
+        throw new Error(`${pictures.length} pictures in 6 s, ${read} readable`);
+      }, 40_000);
+      assert.equal((await viewer.inbound()).connected, "connected");
+    } finally {
+      wide();
+    }
+    await until("all pictures are shown", async () => {
+      const from = (await viewer.report()).pictures.length;
+      await span(3_000);
+      return (await viewer.report(from)).pictures.length > 60;
+    }, 40_000);
     await viewer.remove();
   });
 });

@@ -13,7 +13,7 @@ test("an answer names its session below the endpoint, whatever stands before it"
   expect(understand(201, headers, "v=0", URL_)).toEqual({
     kind: "answer",
     sdp: "v=0",
-    session: "https://host/cams/stream/front/whep/abc",
+    session: "https://host/cams/stream/front/whep/abc?token=t",
     leftOut: "AAC",
   });
 });

@@ -34,8 +34,10 @@ export async function askWhep(url: URL, sdp: string, signal: AbortSignal): Promi
 /** What an answer means. Pure. */
 export function understand(status: number, headers: Headers, body: string, url: string): Whep {
   if (status === 201) {
-    const session = new URL(headers.get("Location") ?? "", url).href;
-    return { kind: "answer", sdp: body, session, leftOut: headers.get("Lunette-Left-Out") };
+    const session = new URL(headers.get("Location") ?? "", url);
+    // What lets the offer in lets in what follows it.
+    session.search = new URL(url).search;
+    return { kind: "answer", sdp: body, session: session.href, leftOut: headers.get("Lunette-Left-Out") };
   }
   const { reason, detail } = problem(body);
   if (status === 409) {

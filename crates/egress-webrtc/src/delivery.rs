@@ -306,7 +306,8 @@ impl Picture {
     /// The viewer lost its picture: begins anew at the newest keyframe.
     fn restart(&mut self, stage: &Stage, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.restarted);
-        if since < RESTART || !self.caught_up || self.pace.resting() {
+        let under_way = !self.caught_up && since < RESTART_SPAN;
+        if since < RESTART || under_way || self.pace.resting() {
             // It is under way, or will be with the next keyframe.
             return false;
         }

@@ -123,8 +123,15 @@ impl Pace {
 
     /// The viewer says what gets through.
     pub(crate) fn estimated(&mut self, bits: u64, bitrate: u64, now: Instant) {
-        self.estimate = Some(bits);
-        self.judge(bits * 100 < bitrate * ENOUGH, now);
+        // After a rest an estimate is low and climbs: that is no bad news.
+        let rising = self
+            .estimate
+            .replace(bits)
+            .is_some_and(|before| bits > before);
+        let poor = bits.saturating_mul(100) < bitrate * ENOUGH;
+        if !poor || !rising {
+            self.judge(poor, now);
+        }
     }
 
     /// The viewer says what part was lost, in 1/256.
@@ -251,6 +258,18 @@ mod tests {
             bench.pace.resting(),
             "it rests twice as long the second time"
         );
+    }
+
+    #[test]
+    fn an_estimate_that_climbs_is_waited_for() {
+        let mut bench = Bench::new(4 * MBIT);
+        for mbit in [1, 2, 3] {
+            bench.pass(1_000);
+            bench.estimated(mbit * MBIT);
+        }
+        bench.pass(1_000);
+        bench.estimated(5 * MBIT);
+        assert!(!bench.pace.resting());
     }
 
     #[test]

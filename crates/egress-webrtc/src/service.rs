@@ -1,5 +1,6 @@
 //! What the routes call: offers are answered with what a Channel has, and sessions come and go.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::answer::Refusal;
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::delivery::Delivery;
+use crate::ice::Path;
 use crate::peer::Peer;
 use crate::peers::Peers;
 use crate::plan::{Misfit, Plan, plan};
@@ -96,21 +98,29 @@ impl Whep {
     /// Serves until the server stops.
     pub(crate) async fn run(self: Arc<Self>) {
         let take = |datagram: &[u8], path, now, batch: &mut Batch| {
-            let Some(peer) = self.peers.datagram(datagram, path, now, batch) else {
-                return;
-            };
-            // A panic here would end the reception of all.
-            peer.serve(now, batch);
-            if peer.take_seat() {
-                peer.session().seat(Arc::downgrade(&peer));
-            } else {
-                peer.session().wake();
+            // A defect that one viewer's datagram meets must not end the reception of all.
+            let taken = AssertUnwindSafe(|| self.take(datagram, path, now, batch));
+            if catch_unwind(taken).is_err() {
+                tracing::error!("a viewer's datagram made the server panic; it is dropped");
             }
         };
         tokio::select! {
             () = self.sockets.receive(take) => {}
             never = self.addresses.keep(&self.settings) => match never {},
             () = self.peers.keep(&self.sockets, self.stop.clone()) => {}
+        }
+    }
+
+    /// A datagram came.
+    fn take(&self, datagram: &[u8], path: Path, now: Instant, batch: &mut Batch) {
+        let Some(peer) = self.peers.datagram(datagram, path, now, batch) else {
+            return;
+        };
+        peer.serve(now, batch);
+        if peer.take_seat() {
+            peer.session().seat(Arc::downgrade(&peer));
+        } else {
+            peer.session().wake();
         }
     }
 
@@ -345,3 +355,6 @@ impl From<Misfit> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Viewers on real sockets of 127.0.0.1, with DTLS of their own.
+
+use std::net::SocketAddr;
+
+use dimpl::{Dtls, DtlsCertificate, Output};
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::stun::testing::signed_request;
+use crate::testing::{Camera, OFFER, h264, registry, track};
+
+/// The fingerprint in [`OFFER`].
+const OFFERED: &str = "7B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:C2:43:F0:A1:58:D0:A1:2C:19:08";
+
+struct Bench {
+    whep: Arc<Whep>,
+    stop: CancellationToken,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut settings = Settings::at([127, 0, 0, 1].into());
+        settings.listen.set_port(0);
+        let stop = CancellationToken::new();
+        let registry = registry(Camera::Plays(vec![track(0, &h264())]));
+        let whep = Arc::new(Whep::bind(registry, settings, stop.clone()).expect("it binds"));
+        tokio::spawn(Arc::clone(&whep).run());
+        Self { whep, stop }
+    }
+
+    fn channel(&self) -> Channel {
+        let id = hub::StreamId::new("cam").expect("an id");
+        self.whep
+            .registry()
+            .stream(&id)
+            .expect("it is there")
+            .first_channel()
+            .clone()
+    }
+
+    /// A viewer whose offer names `named`.
+    async fn viewer(&self, named: &DtlsCertificate) -> Client {
+        let offer =
+            Offer::parse(&OFFER.replace(OFFERED, &named.fingerprint_str())).expect("an offer");
+        let place = ("cam".to_owned(), None);
+        let answered = self
+            .whep
+            .answer(&self.channel(), place, Who::new("test"), offer)
+            .await
+            .expect("it answers");
+        let line = |key: &str| {
+            let found = answered.sdp.lines().find_map(|line| line.strip_prefix(key));
+            found.expect("the answer has it").to_owned()
+        };
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        let server = self.whep.sockets().addresses().next().expect("a socket");
+        socket.connect(server).await.expect("loopback");
+        Client {
+            socket,
+            ufrag: line("a=ice-ufrag:"),
+            password: line("a=ice-pwd:"),
+            peer: answered.peer,
+        }
+    }
+}
+
+fn certificate() -> DtlsCertificate {
+    certificate::generate_self_signed_certificate().expect("a certificate")
+}
+
+struct Client {
+    socket: UdpSocket,
+    ufrag: String,
+    password: String,
+    peer: Arc<Peer>,
+}
+
+impl Client {
+    async fn check(&self, password: &str) {
+        let request = signed_request(&format!("{}:Oyef", self.ufrag), password, true);
+        self.socket.send(&request).await.expect("loopback");
+    }
+
+    /// What comes next; nothing within half a second is none.
+    async fn receive(&self) -> Option<Vec<u8>> {
+        let mut buffer = [0; 2048];
+        let received = timeout(Duration::from_millis(500), self.socket.recv(&mut buffer))
+            .await
+            .ok()?;
+        Some(buffer[..received.expect("loopback")].to_vec())
+    }
+
+    /// Shakes hands with `shown`, and waits for media.
+    async fn plays(&self, shown: &DtlsCertificate) -> bool {
+        self.check(&self.password).await;
+        let config = Arc::new(Config::builder().build().expect("it is good"));
+        let mut dtls = Dtls::new_12(config, shown.clone(), Instant::now());
+        dtls.set_active(true);
+        let _ = dtls.handle_timeout(Instant::now());
+        for _ in 0..50 {
+            let mut buffer = [0; 2048];
+            loop {
+                match dtls.poll_output(&mut buffer) {
+                    Output::Packet(packet) => drop(self.socket.send(packet).await),
+                    Output::Timeout(_) => break,
+                    _ => {}
+                }
+            }
+            let Some(datagram) = self.receive().await else {
+                return false;
+            };
+            match datagram[0] {
+                20..=63 => drop(dtls.handle_packet(&datagram)),
+                128..=191 => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_with_the_certificate_that_its_offer_names_gets_media() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let client = bench.viewer(&certificate).await;
+    assert!(client.plays(&certificate).await);
+    assert!(client.peer.session().flows());
+    bench.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_viewer_with_another_certificate_gets_none_and_is_sent_away() {
+    let bench = Bench::new();
+    let client = bench.viewer(&certificate()).await;
+    assert!(!client.plays(&certificate()).await);
+    assert!(client.peer.is_over() && !client.peer.session().flows());
+}
+
+#[tokio::test]
+async fn a_check_by_who_does_not_know_the_password_is_not_answered() {
+    let bench = Bench::new();
+    let client = bench.viewer(&certificate()).await;
+    client.check("a guess").await;
+    assert_eq!(client.receive().await, None);
+    client.check(&client.password).await;
+    let answer = client.receive().await.expect("an answer");
+    assert_eq!(answer[..2], [1, 1]);
+}
+
+#[tokio::test]
+async fn t26_the_end_of_dtls_ends_the_session() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let client = bench.viewer(&certificate).await;
+    assert!(client.plays(&certificate).await);
+    bench.whep.leave(&client.peer);
+    assert!(client.peer.is_over());
+    assert!(bench.whep.peer(&client.peer.id).is_none());
+    let mut left = false;
+    while let Some(datagram) = client.receive().await {
+        // An alert of DTLS 1.2.
+        left |= datagram[0] == 21;
+    }
+    assert!(left, "the viewer is told");
+}
+
+#[tokio::test]
+async fn datagrams_from_strangers_change_nothing_and_are_not_answered() {
+    let bench = Bench::new();
+    let server: SocketAddr = bench.whep.sockets().addresses().next().expect("a socket");
+    let certificate = certificate();
+    let client = bench.viewer(&certificate).await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    for first in 0..=255u8 {
+        let mut datagram = vec![first; 40];
+        datagram[4..8].copy_from_slice(&[0x21, 0x12, 0xa4, 0x42]);
+        stranger.send_to(&datagram, server).await.expect("loopback");
+    }
+    let mut buffer = [0; 64];
+    let answer = timeout(Duration::from_millis(200), stranger.recv(&mut buffer)).await;
+    assert!(answer.is_err(), "nobody is answered who is not known");
+    assert!(client.plays(&certificate).await);
+}
+
+#[tokio::test]
+async fn viewers_that_come_and_go_leave_nothing() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    for _ in 0..50 {
+        let client = bench.viewer(&certificate).await;
+        assert!(client.plays(&certificate).await);
+        bench.whep.leave(&client.peer);
+    }
+    assert_eq!(bench.whep.joining(), 0);
+    assert_eq!(bench.channel().viewers().len(), 0);
+}

@@ -1,0 +1,21 @@
+/** A bad line between the server and its viewers, inside the network of `alone.mjs`. */
+import { execFileSync } from "node:child_process";
+
+const run = (command) => execFileSync("sh", ["-ec", command], { stdio: ["ignore", "ignore", "pipe"] });
+
+/** A share of what is sent from a UDP port gets lost, until the returned function is called. */
+export function lossy(port, share) {
+  const rule = `INPUT -p udp --sport ${port} -m statistic --mode random --probability ${share} -j DROP`;
+  run(`iptables -A ${rule}`);
+  return () => run(`iptables -D ${rule}`);
+}
+
+/** What is sent from a UDP port goes through at so many kbit/s, behind a queue of 200 ms, until the returned function is called. */
+export function narrow(port, kbits) {
+  run(`tc qdisc add dev lo root handle 1: htb default 10
+tc class add dev lo parent 1: classid 1:10 htb rate 1gbit quantum 60000
+tc class add dev lo parent 1: classid 1:20 htb rate ${kbits}kbit ceil ${kbits}kbit quantum 3000
+tc qdisc add dev lo parent 1:20 bfifo limit ${(kbits / 8) * 200}
+tc filter add dev lo protocol ip parent 1: u32 match ip sport ${port} 0xffff match ip protocol 17 0xff flowid 1:20`);
+  return () => run("tc qdisc del dev lo root");
+}
