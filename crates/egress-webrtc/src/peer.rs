@@ -85,6 +85,9 @@ impl Peer {
 
     /// A STUN request came.
     pub(crate) fn check(&self, request: &Request<'_>, path: Path, now: Instant, batch: &mut Batch) {
+        if self.is_over() {
+            return;
+        }
         let result = self.session().check(request, path, now, batch);
         self.note(result, now, batch);
     }
@@ -97,6 +100,9 @@ impl Peer {
         now: Instant,
         batch: &mut Batch,
     ) -> bool {
+        if self.is_over() {
+            return false;
+        }
         let result = self.session().datagram(datagram, path, now, batch);
         self.note(result, now, batch).unwrap_or(false)
     }
@@ -114,6 +120,9 @@ impl Peer {
 
     /// Does what time asks for.
     pub(crate) fn time(&self, now: Instant, batch: &mut Batch) {
+        if self.is_over() {
+            return;
+        }
         if self.is_kicked() {
             return self.end(Ended::Kicked, now, batch);
         }

@@ -194,7 +194,7 @@ impl Session {
         let Some(dtls) = &mut self.dtls else {
             return Ok(());
         };
-        let mut buffer = [0; DATAGRAM];
+        let (mut buffer, mut connected) = ([0; DATAGRAM], false);
         loop {
             match dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => {
@@ -208,6 +208,8 @@ impl Session {
                 }
                 Output::PeerCert(certificate) => {
                     if !self.fingerprint.is_of(certificate) {
+                        // Nothing more is said to whoever this is, and no keys are agreed on.
+                        self.dtls = None;
                         return Err(Error::Fingerprint.into());
                     }
                     self.verified = true;
@@ -215,7 +217,7 @@ impl Session {
                 Output::KeyingMaterial(material, profile) => {
                     self.srtp = Some(Srtp::new(&material, profile, self.client)?);
                 }
-                Output::Connected => self.connected = true,
+                Output::Connected => connected = true,
                 Output::CloseNotify => return Err(Ended::Left),
                 Output::BufferTooSmall { .. } => {
                     return Err(Error::Dtls("a record larger than 2048 bytes".to_owned()).into());
@@ -223,9 +225,10 @@ impl Session {
                 _ => {}
             }
         }
-        if self.connected && !(self.verified && self.srtp.is_some()) {
+        if connected && !(self.verified && self.srtp.is_some()) {
             return Err(Error::Fingerprint.into());
         }
+        self.connected |= connected;
         Ok(())
     }
 
