@@ -409,6 +409,7 @@ fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
         ("metrics", first.metrics != now.metrics),
         ("log.format", first.log.format != now.log.format),
         ("hls", first.hls != now.hls),
+        ("webrtc", first.webrtc != now.webrtc),
     ];
     let differing = parts.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(name, _)| name).collect()
