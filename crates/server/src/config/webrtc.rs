@@ -47,7 +47,7 @@ pub(crate) struct Server {
 }
 
 /// A secret leaves the server in no answer but those that are for it.
-fn masked<S: Serializer>(_: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+fn masked<T, S: Serializer>(_: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(crate::redact::HIDDEN)
 }
 
