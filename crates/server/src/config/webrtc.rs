@@ -47,6 +47,7 @@ pub(crate) struct Server {
 }
 
 /// A secret leaves the server in no answer but those that are for it.
+#[expect(clippy::ref_option, reason = "serde's signature")]
 fn masked<T, S: Serializer>(_: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(crate::redact::HIDDEN)
 }
