@@ -40,7 +40,7 @@ describe("WHEP in Chromium", () => {
     await lunette?.stop();
   });
 
-  for (const sound of ["alaw", "opus"]) {
+  for (const sound of ["alaw", "opus", "aac"]) {
     test(`t1 t5 t24: plays H.264 with ${sound}: the clock in the pixels advances, and the tone is heard`, { timeout: 60_000 }, async () => {
       const viewer = await page.whep(sound);
       const report = await viewer.pictures(PICTURES);
@@ -141,7 +141,8 @@ describe("the player", () => {
   });
 
   test("plays by WebRTC, a fraction of a second behind live", { timeout: 60_000 }, async () => {
-    const player = await page.play("opus", ALL);
+    // Of AAC, which WebRTC lacks, Opus is made.
+    const player = await page.play("aac", ALL);
     const report = await player.pictures(PICTURES);
     assertPlays(report.pictures.slice(25));
     assert.equal(report.state, "live");
@@ -165,15 +166,13 @@ describe("the player", () => {
     await player.remove();
   });
 
-  for (const [id, why] of [["aac", "sound would be missing"], ["bframes", "there are B-frames"]]) {
-    test(`falls to MSE at once where ${why}`, { timeout: 60_000 }, async () => {
-      const player = await page.play(id, ALL);
-      const report = await player.pictures(PICTURES);
-      assertPlays(report.pictures.slice(25));
-      assert.equal(report.stats.mode, "mse");
-      await player.remove();
-    });
-  }
+  test("falls to MSE at once where there are B-frames", { timeout: 60_000 }, async () => {
+    const player = await page.play("bframes", ALL);
+    const report = await player.pictures(PICTURES);
+    assertPlays(report.pictures.slice(25));
+    assert.equal(report.stats.mode, "mse");
+    await player.remove();
+  });
 
   test("falls to MSE where UDP doesn't get through", { timeout: 60_000 }, async () => {
     const other = await Page.open(chromium, unreachable);

@@ -12,7 +12,9 @@ use crate::batch::Batch;
 use crate::feedback::Feedback;
 use crate::ice::Path;
 use crate::lane::{Lane, Wire};
+use crate::opus::Listening;
 use crate::pace::{Pace, TICK};
+use crate::plan::Chosen;
 use crate::srtp::Srtp;
 use crate::stage::Stage;
 use crate::unit::Unit;
@@ -77,13 +79,22 @@ struct Picture {
 struct Sound {
     lane: Lane,
     codec: Codec,
-    reader: Option<Reader<Arc<Unit>>>,
+    /// The camera's sound is something else, and Opus is made of it.
+    made: bool,
+    source: Option<Heard>,
+}
+
+/// Where sound comes from.
+#[derive(Debug)]
+enum Heard {
+    Camera(Reader<Arc<Unit>>),
+    Made(Listening),
 }
 
 impl Delivery {
     pub(crate) fn new(
         picture: Option<(Wire, Codec)>,
-        sound: Option<(Wire, Codec)>,
+        sound: Option<Chosen>,
         cname: String,
         now: Instant,
     ) -> Self {
@@ -100,10 +111,11 @@ impl Delivery {
                 resend: RESENT,
                 resend_at: now,
             }),
-            sound: sound.map(|(wire, codec)| Sound {
+            sound: sound.map(|Chosen { wire, codec, made }| Sound {
                 lane: Lane::new(wire),
                 codec,
-                reader: None,
+                made,
+                source: None,
             }),
             cname,
         }
@@ -117,7 +129,11 @@ impl Delivery {
             picture.restarted = now;
         }
         if let Some(sound) = &mut self.sound {
-            sound.reader = Some(stage.sounds());
+            sound.source = Some(if sound.made {
+                Heard::Made(stage.opus(sound.lane.wire.track))
+            } else {
+                Heard::Camera(stage.sounds())
+            });
         }
     }
 
@@ -214,8 +230,10 @@ impl Delivery {
 
 impl Sound {
     fn serve(&mut self, way: &mut Way<'_>, batch: &mut Batch) -> Result<Served, Error> {
-        let Some(reader) = &mut self.reader else {
-            return Ok(Served::All);
+        let reader = match &mut self.source {
+            Some(Heard::Camera(reader)) => reader,
+            Some(Heard::Made(listening)) => &mut listening.units,
+            None => return Ok(Served::All),
         };
         loop {
             match reader.try_next() {

@@ -1,7 +1,8 @@
 //! WebRTC to viewers by WHEP; `docs/webrtc.md` is what goes over the wire.
 //!
 //! Read in this order: [`Settings`] and [`WebRtc`] (what the server binds and runs), `routes` and `service` (WHEP over
-//! HTTP), `sdp` and `plan` (an offer and what it gets), `stage` and `unit` (frames to packets, once per stream),
+//! HTTP), `sdp` and `plan` (an offer and what it gets), `stage`, `unit` and `opus` (frames to packets, once per
+//! stream),
 //! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`), `delivery`, `lane` and `pace` (what goes out to it, and how
 //! fast), `peers`, `socket` and `shards` (the tasks that drive all this).
 //!
@@ -19,6 +20,7 @@ mod ice;
 #[doc(hidden)]
 pub mod internals;
 mod lane;
+mod opus;
 mod pace;
 mod peer;
 mod peers;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{Codec, Format, Kind, Track};
+use media::{Codec, Format, Kind, Opus, Track};
 
 use crate::lane::Wire;
 use crate::random;
@@ -16,11 +16,20 @@ use crate::sdp::{
 pub(crate) struct Plan {
     pub(crate) sections: Vec<Planned>,
     pub(crate) picture: Option<(Wire, Codec)>,
-    pub(crate) sound: Option<(Wire, Codec)>,
+    pub(crate) sound: Option<Chosen>,
     /// The parameters of the picture that is sent.
     pub(crate) format: Option<Arc<Format>>,
     /// The names of the codecs of sound that is wanted and not sent.
     pub(crate) left_out: Vec<String>,
+}
+
+/// The sound that is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen {
+    pub(crate) wire: Wire,
+    pub(crate) codec: Codec,
+    /// The camera's is another one, of which this is made.
+    pub(crate) made: bool,
 }
 
 /// Why an offer can't be met.
@@ -97,17 +106,30 @@ impl Plan {
         if taken || !section.receives {
             return Planned::Nothing;
         }
-        let found = tracks
-            .iter()
-            .filter(|track| track.kind == kind)
-            .find_map(|track| {
-                let format = track
-                    .format
-                    .as_ref()
-                    .filter(|_| track.unsupported.is_none())?;
-                Some((track, format, choose(section, format)?))
-            });
-        let Some((track, format, chosen)) = found else {
+        let of_kind = || {
+            let known = tracks.iter().filter(|track| track.kind == kind);
+            known.filter_map(|track| {
+                let format = track.format.as_ref();
+                Some((
+                    track.id,
+                    format.filter(|_| track.unsupported.is_none())?.clone(),
+                ))
+            })
+        };
+        let as_it_is = |(track, format): (_, Arc<Format>)| {
+            let chosen = choose(section, &format)?;
+            Some((track, format, chosen, false))
+        };
+        let as_opus = |(track, format): (_, Arc<Format>)| {
+            audio::check(&format).ok()?;
+            let opus = Arc::new(Format::Opus(Opus { channels: 2 }));
+            let chosen = choose(section, &opus)?;
+            Some((track, opus, chosen, true))
+        };
+        let found = of_kind()
+            .find_map(as_it_is)
+            .or_else(|| of_kind().find_map(as_opus));
+        let Some((track, format, chosen, made)) = found else {
             return Planned::Nothing;
         };
         let ssrcs = ssrcs(kind, chosen.rtx.is_some());
@@ -119,7 +141,7 @@ impl Plan {
                 .map(|(id, _)| *id)
         };
         let wire = Wire {
-            track: track.id,
+            track,
             payload_type: chosen.payload_type,
             ssrc: ssrcs.media,
             rtx: chosen.rtx.map(|rtx| rtx.payload_type).zip(ssrcs.rtx),
@@ -129,9 +151,10 @@ impl Plan {
         };
         if kind == Kind::Video {
             self.picture = Some((wire, format.codec()));
-            self.format = Some(Arc::clone(format));
+            self.format = Some(format);
         } else {
-            self.sound = Some((wire, format.codec()));
+            let codec = format.codec();
+            self.sound = Some(Chosen { wire, codec, made });
         }
         Planned::Media(chosen, ssrcs)
     }

@@ -33,7 +33,8 @@ struct Seats {
 /// The shards of one Channel; they end with this.
 #[derive(Debug)]
 pub(crate) struct Shards {
-    rings: [Ring<Arc<Unit>>; 2],
+    /// Of pictures, of sound, and of sound that was made Opus of.
+    rings: [Ring<Arc<Unit>>; 3],
     sockets: Arc<Sockets>,
     delivery: Arc<Delivery>,
     running: Mutex<Vec<Shard>>,
@@ -47,13 +48,12 @@ struct Shard {
 
 impl Shards {
     pub(crate) fn new(
-        pictures: Ring<Arc<Unit>>,
-        sounds: Ring<Arc<Unit>>,
+        rings: [Ring<Arc<Unit>>; 3],
         sockets: Arc<Sockets>,
         delivery: Arc<Delivery>,
     ) -> Self {
         Self {
-            rings: [pictures, sounds],
+            rings,
             sockets,
             delivery,
             running: Mutex::default(),
@@ -89,7 +89,7 @@ impl Shards {
 
 impl Shard {
     fn start(
-        rings: &[Ring<Arc<Unit>>; 2],
+        rings: &[Ring<Arc<Unit>>; 3],
         sockets: &Arc<Sockets>,
         delivery: &Arc<Delivery>,
     ) -> Self {
@@ -114,17 +114,18 @@ impl Drop for Shard {
 }
 
 async fn run(
-    [pictures, sounds]: [Ring<Arc<Unit>>; 2],
+    [pictures, sounds, opus]: [Ring<Arc<Unit>>; 3],
     seats: Arc<Seats>,
     sockets: Arc<Sockets>,
     delivery: Arc<Delivery>,
 ) {
-    let (mut seen, mut heard) = (0, 0);
+    let (mut seen, mut heard, mut made) = (0, 0, 0);
     let (mut due, mut batch) = (None, Batch::default());
     loop {
         let open = tokio::select! {
             open = pictures.pushed(&mut seen) => open,
             open = sounds.pushed(&mut heard) => open,
+            open = opus.pushed(&mut made) => open,
             () = seats.taken.notified() => true,
             () = at(due) => true,
         };

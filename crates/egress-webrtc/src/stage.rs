@@ -1,5 +1,6 @@
 //! The packet stage of a Channel: one task, started with its first viewer and ended with its last, which makes packets
-//! of frames and feeds two rings. Sound has its own, so that it does not wait behind a large picture.
+//! of frames and feeds two rings. Sound has its own, so that it does not wait behind a large picture; so has sound that is
+//! made Opus of.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use hub::ring::{Reader, Ring};
 use hub::{Channel, ChannelId, Event, State, StreamId};
 use media::time::NANOS;
-use media::{Frame, Kind};
+use media::{Frame, Kind, TrackId};
 use tokio::task::AbortHandle;
 use tracing::{Instrument as _, debug, error};
 
 use crate::clock::Clock;
+use crate::opus::{Feed, Listening};
 use crate::peer::Peer;
 use crate::shards::Shards;
 use crate::socket::Sockets;
@@ -69,6 +71,8 @@ impl Stages {
 struct Shared {
     pictures: Ring<Arc<Unit>>,
     sounds: Ring<Arc<Unit>>,
+    /// Sound that was made Opus of, while somebody listens.
+    opus: Ring<Arc<Unit>>,
     cache: Mutex<Cache>,
     /// The wall clock at the zero of the Stream's time line, in nanoseconds since 1970.
     epoch: OnceLock<i64>,
@@ -83,6 +87,7 @@ pub(crate) struct Stage {
     channel: Channel,
     shared: Arc<Shared>,
     shards: Shards,
+    feed: Mutex<Weak<Feed>>,
     task: AbortHandle,
 }
 
@@ -93,6 +98,7 @@ impl Stage {
         let shared = Arc::new(Shared {
             pictures: Ring::counting(bounds, delivery.skips()),
             sounds: Ring::counting(bounds, delivery.skips()),
+            opus: Ring::counting(bounds, delivery.skips()),
             cache: Mutex::default(),
             epoch: OnceLock::new(),
             bitrate: AtomicU64::new(0),
@@ -105,12 +111,12 @@ impl Stage {
         Self {
             channel: channel.clone(),
             shards: Shards::new(
-                shared.pictures.clone(),
-                shared.sounds.clone(),
+                [&shared.pictures, &shared.sounds, &shared.opus].map(Ring::clone),
                 sockets,
                 delivery,
             ),
             shared,
+            feed: Mutex::default(),
             task: task.abort_handle(),
         }
     }
@@ -123,6 +129,18 @@ impl Stage {
     /// Sound from now on.
     pub(crate) fn sounds(&self) -> Reader<Arc<Unit>> {
         self.shared.sounds.reader()
+    }
+
+    /// The sound of `track` as Opus from now on. Needs a tokio runtime.
+    pub(crate) fn opus(&self, track: TrackId) -> Listening {
+        let mut feed = locked(&self.feed);
+        let running = feed.upgrade().unwrap_or_else(|| {
+            let started = Feed::start(&self.channel, track, self.shared.opus.clone());
+            let started = Arc::new(started);
+            *feed = Arc::downgrade(&started);
+            started
+        });
+        Listening::new(&self.shared.opus, running)
     }
 
     /// What was sent lately, to be sent again.
@@ -179,6 +197,7 @@ impl Drop for Closing {
         self.0.end.get_or_init(|| End::Defect);
         self.0.pictures.close();
         self.0.sounds.close();
+        self.0.opus.close();
     }
 }
 
@@ -200,6 +219,7 @@ async fn run(channel: Channel, closing: Closing, clock: Clock) {
                             let bounds = channel.policy().ring;
                             shared.pictures.set_bounds(bounds);
                             shared.sounds.set_bounds(bounds);
+                            shared.opus.set_bounds(bounds);
                         }
                     }
                     match packets.push(&frame) {
@@ -224,6 +244,7 @@ async fn run(channel: Channel, closing: Closing, clock: Clock) {
                 if !flowing {
                     shared.pictures.cut();
                     shared.sounds.cut();
+                    shared.opus.cut();
                 }
             }
         }

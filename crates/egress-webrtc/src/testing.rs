@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hub::{
     ChannelId, ChannelSpec, Policy, Publisher, Registry, RunFuture, Source, StreamId, StreamSpec,
 };
-use media::{Format, Frame, G711, H264, Kind, Track, TrackId};
+use media::{Aac, Format, Frame, G711, H264, Kind, Track, TrackId};
 
 /// 1280x720, baseline, level 3.1.
 pub(crate) const SPS: &[u8] = &[
@@ -27,6 +27,11 @@ pub(crate) fn a_law() -> Arc<Format> {
         sample_rate: 8000,
         channels: 1,
     }))
+}
+
+pub(crate) fn aac() -> Arc<Format> {
+    let format = Aac::low_complexity(48_000, 1);
+    Arc::new(Format::Aac(format.expect("a usual rate")))
 }
 
 pub(crate) fn track(id: u8, format: &Arc<Format>) -> Track {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ice::Credentials;
 use crate::plan::{Misfit, plan};
-use crate::testing::{OFFER, a_law, h264, track};
+use crate::testing::{OFFER, a_law, aac, h264, track};
 
 fn answer(offer: &str, tracks: &[media::Track]) -> Result<String, Misfit> {
     let offer = Offer::parse(offer).expect("an offer");
@@ -38,6 +38,21 @@ fn sections(answer: &str) -> Vec<&str> {
         .into_iter()
         .map(|to| &answer[std::mem::replace(&mut from, to)..to])
         .collect()
+}
+
+#[test]
+fn of_sound_that_webrtc_lacks_opus_is_made() {
+    let tracks = [track(0, &h264()), track(1, &aac())];
+    let offer = Offer::parse(OFFER).expect("an offer");
+    let planned = plan(&offer, &tracks).expect("a plan");
+    let sound = planned.sound.expect("sound");
+    assert!(sound.made && sound.codec == media::Codec::Opus);
+    assert_eq!((sound.wire.track.0, sound.wire.clock_rate), (1, 48_000));
+    assert!(planned.left_out.is_empty());
+    let offer = Offer::parse(&OFFER.replace("opus/48000/2", "speex/8000")).expect("an offer");
+    let planned = plan(&offer, &tracks).expect("a plan");
+    assert!(planned.sound.is_none());
+    assert_eq!(planned.left_out, ["AAC"]);
 }
 
 fn both() -> [media::Track; 2] {
