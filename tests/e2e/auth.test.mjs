@@ -211,7 +211,9 @@ test("under a base path the page, its login, MSE and LL-HLS work as at the root"
     await tab.click("#login button");
     const state = () => tab.evaluate(`(({ state }) => state)(document.querySelector("lunette-player"))`);
     const stats = () => tab.evaluate(`document.querySelector("lunette-player").stats()`);
-    await until("its only stream plays", async () => (await state()) === "live" && (await stats()).mode === "mse");
+    await until("its only stream plays", async () => (await state()) === "live");
+    await tab.evaluate(`Object.assign(document.querySelector("lunette-player"), { modes: "mse" }); undefined`);
+    await until("and by MSE", async () => (await state()) === "live" && (await stats()).mode === "mse");
     assert.equal((await tab.context().cookies())[0].path, "/cams/home/");
     await tab.evaluate(`Object.assign(document.querySelector("lunette-player"), { modes: "hls", token: ${JSON.stringify(keys.viewer.key)} }); undefined`);
     await until("and by LL-HLS with a token", async () => (await state()) === "live" && (await stats()).mode === "hls");
