@@ -56,13 +56,13 @@ describe("WHEP in Chromium", () => {
     });
   }
 
-  test("the second viewer of a stream has its answer within 20 ms and its picture within 300 ms", { timeout: 30_000 }, async () => {
+  test("the second viewer of a stream waits for nothing: the answer and the first picture come at once", { timeout: 30_000 }, async () => {
     const first = await page.whep("alaw", { id: "first" });
     await first.pictures(25);
     const second = await page.whep("alaw", { id: "second" });
     const { pictures, began } = await second.pictures(1);
     const { ms } = await second.answered();
-    // What a busy machine needs for a page's own work is not ours.
+    // Far more than it takes, and far less than a keyframe's or a gathering's time: speed is asked of benchmarks.
     assert.ok(ms < 200, `the answer took ${ms} ms`);
     assert.ok(pictures[0].at - began < 2_000, `the first picture took ${pictures[0].at - began} ms`);
     await first.remove();

@@ -25,7 +25,7 @@ use crate::redact;
 const QUEUE: usize = 256;
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an event is tried at most: with the pauses between, about four minutes.
+/// How often an event is tried at most: with the pauses between, for two minutes and as long as the calls take.
 const TRIES: u32 = 8;
 /// The pause after the first failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
