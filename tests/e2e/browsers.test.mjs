@@ -75,8 +75,9 @@ for (const [name, can] of Object.entries(BROWSERS)) {
     for (const id of ["bframes", ...(can.hevc ? ["hevcb"] : [])]) {
       test(`plays a stream with B-frames in order: ${id}`, { timeout: 60_000 }, async () => {
         const { player, report } = await watch(id, PICTURES * 2);
-        // A player on a busy machine falls back from live once; a wrong order would be seen again and again.
-        assertPlays(report.pictures.slice(25), { backward: 1 });
+        // H.265 is decoded by the processor, and Firefox was seen to go back once on a busy machine; a wrong order would be seen
+        // again and again.
+        assertPlays(report.pictures.slice(25), { backward: id === "hevcb" ? 1 : 0 });
         assert.ok(longestGap(report.pictures.slice(25)) < 500, `${longestGap(report.pictures.slice(25))} ms without a picture`);
         await player.remove();
       });
