@@ -105,8 +105,8 @@ describe("WHEP in Chromium", () => {
     });
   });
 
-  test("a camera that restarts is shown again over the same connection", { timeout: 90_000 }, async () => {
-    const viewer = await page.whep("alaw", { id: "survivor" });
+  test("a camera that restarts is shown again over the same connection, whose data channel says so, and closes with the stream", { timeout: 90_000 }, async () => {
+    const viewer = await page.whep("alaw", { id: "survivor", data: true });
     const before = (await viewer.pictures(25)).pictures.length;
     await camera.kill();
     await until("the camera is missed", async () => (await lunette.channel("alaw")).state !== "live");
@@ -114,6 +114,15 @@ describe("WHEP in Chromium", () => {
     const { pictures } = await viewer.pictures(before + PICTURES, 0, 60_000);
     assertPlays(pictures.slice(-50));
     assert.equal((await viewer.inbound()).connected, "connected");
+    const told = (await viewer.told()).map((text) => JSON.parse(text));
+    assert.equal(told[0].state, "live");
+    const offline = told.find(({ state }) => state === "offline");
+    assert.ok(offline?.reason && offline.message, JSON.stringify(told));
+    assert.deepEqual(told.at(-1), { type: "state", state: "live" });
+    // What RTSPtoWeb's players wait for.
+    assert.ok((await fetch(`${lunette.http}/api/v1/streams/alaw`, { method: "DELETE" })).ok);
+    await until("the data channel closes", async () => (await viewer.told()).at(-1) === "closed");
+    assert.equal((await viewer.told()).at(-2), '{"type":"state","state":"ended","reason":"removed"}');
     await viewer.remove();
   });
 });

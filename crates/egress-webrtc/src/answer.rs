@@ -7,14 +7,17 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// Why a request is refused. The player acts by its `reason`.
+/// Why a request is refused; as a response, `application/problem+json` (`docs/webrtc.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) reason: &'static str,
-    pub(crate) detail: String,
-    /// In seconds.
-    pub(crate) retry_after: Option<u64>,
+pub struct Refusal {
+    /// The status of the response.
+    pub status: StatusCode,
+    /// In one word for programs.
+    pub reason: &'static str,
+    /// In words for people.
+    pub detail: String,
+    /// When it may be tried again, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 impl Refusal {

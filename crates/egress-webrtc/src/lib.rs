@@ -3,7 +3,7 @@
 //! Read in this order: [`Settings`] and [`WebRtc`] (what the server binds and runs), `routes` and `service` (WHEP over
 //! HTTP), `sdp` and `plan` (an offer and what it gets), `stage`, `unit` and `opus` (frames to packets, once per
 //! stream),
-//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`), `delivery`, `lane` and `pace` (what goes out to it, and how
+//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane` and `pace` (what goes out to it, and how
 //! fast), `peers`, `socket` and `shards` (the tasks that drive all this).
 //!
 //! Packets are made once and shared by all viewers: a viewer costs a header, one pass of encryption, and its share of a
@@ -13,6 +13,7 @@ mod addresses;
 mod answer;
 mod batch;
 mod clock;
+mod data;
 mod delivery;
 mod error;
 mod feedback;
@@ -44,11 +45,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use hub::Registry;
+use hub::{Channel, Registry, Who};
 use tokio_util::sync::CancellationToken;
 
+pub use answer::Refusal;
 pub use error::Error;
 pub use settings::{Advertised, IceServer, PORT, Settings};
+pub use stage::PROTOCOL;
 
 use service::Whep;
 
@@ -80,8 +83,39 @@ impl WebRtc {
         routes::router(Arc::clone(&self.0))
     }
 
+    /// For offers that come otherwise than by WHEP.
+    pub fn offers(&self) -> Offers {
+        Offers(Arc::clone(&self.0))
+    }
+
     /// Receives and sends until `stop` of [`WebRtc::bind`] is cancelled.
     pub async fn run(self) {
         self.0.run().await;
+    }
+}
+
+/// Answers offers that come otherwise than by WHEP. Clones answer for the same server.
+#[derive(Debug, Clone)]
+pub struct Offers(Arc<Whep>);
+
+impl Offers {
+    /// Answers `offer`, a session description, with what `channel` has; a camera that does not run is dialled. The
+    /// answer names all candidates. `who` watches from then on ([`PROTOCOL`] is what this is called), until it says
+    /// so by DTLS, is silent for 25 s, or never connects. Data channels that it opens close when the stream is over,
+    /// and not before.
+    ///
+    /// # Errors
+    /// A [`Refusal`] as WHEP gives it.
+    pub async fn answer(
+        &self,
+        channel: &Channel,
+        who: Who,
+        offer: &str,
+    ) -> Result<String, Refusal> {
+        let offer = service::read(offer)?;
+        // No URL is this session's.
+        let place = (String::new(), None);
+        let answered = self.0.answer(channel, place, who, offer).await?;
+        Ok(answered.sdp)
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Peer {
     pub(crate) place: (String, Option<String>),
     session: Mutex<Session>,
     ended: OnceLock<Ended>,
+    /// Nothing is left to be done for it.
+    gone: AtomicBool,
     /// How often ICE was restarted, which makes the entity tag.
     generation: AtomicU64,
     seated: AtomicBool,
@@ -52,6 +54,7 @@ impl Peer {
             place,
             session: Mutex::new(session),
             ended: OnceLock::new(),
+            gone: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             seated: AtomicBool::new(false),
             span,
@@ -83,6 +86,11 @@ impl Peer {
         self.ended.get().is_some()
     }
 
+    /// Whether it is over, and the viewer needs to hear no more about that.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
     /// A STUN request came.
     pub(crate) fn check(&self, request: &Request<'_>, path: Path, now: Instant, batch: &mut Batch) {
         if self.is_over() {
@@ -100,10 +108,11 @@ impl Peer {
         now: Instant,
         batch: &mut Batch,
     ) -> bool {
+        let result = self.session().datagram(datagram, path, now, batch);
         if self.is_over() {
+            self.farewell(result.is_err(), now, batch);
             return false;
         }
-        let result = self.session().datagram(datagram, path, now, batch);
         self.note(result, now, batch).unwrap_or(false)
     }
 
@@ -121,7 +130,7 @@ impl Peer {
     /// Does what time asks for.
     pub(crate) fn time(&self, now: Instant, batch: &mut Batch) {
         if self.is_over() {
-            return;
+            return self.farewell(false, now, batch);
         }
         if self.is_kicked() {
             return self.end(Ended::Kicked, now, batch);
@@ -139,7 +148,11 @@ impl Peer {
     pub(crate) fn end(&self, why: Ended, now: Instant, batch: &mut Batch) {
         let _span = self.span.enter();
         if self.ended.set(why.clone()).is_ok() {
-            self.session().close(now, batch);
+            self.session().close(&why, now, batch);
+            self.farewell(false, now, batch);
+            if why != Ended::Left {
+                self.watching.sent_away(why.reason());
+            }
             match why {
                 Ended::Broken(error) => tracing::info!(%error, "the viewer's connection broke"),
                 Ended::Stage(_) | Ended::OtherCodec => {
@@ -147,6 +160,12 @@ impl Peer {
                 }
                 _ => tracing::debug!(?why, "the viewer is gone"),
             }
+        }
+    }
+
+    fn farewell(&self, heard: bool, now: Instant, batch: &mut Batch) {
+        if !self.is_gone() && (self.session().farewell(now, batch) || heard) {
+            self.gone.store(true, Ordering::Relaxed);
         }
     }
 

@@ -1,11 +1,13 @@
 //! All viewers: who a datagram is from, and who is to be forgotten.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::Error;
 use crate::batch::Batch;
 use crate::ice::Path;
 use crate::peer::Peer;
@@ -64,11 +66,11 @@ impl Peers {
     /// Forgets those that are over.
     pub(crate) fn sweep(&self) {
         let mut maps = self.write();
-        let over = maps.ids.values().any(|peer| peer.is_over());
-        if over {
-            maps.ids.retain(|_, peer| !peer.is_over());
-            maps.ufrags.retain(|_, peer| !peer.is_over());
-            maps.paths.retain(|_, peer| !peer.is_over());
+        let gone = maps.ids.values().any(|peer| peer.is_gone());
+        if gone {
+            maps.ids.retain(|_, peer| !peer.is_gone());
+            maps.ufrags.retain(|_, peer| !peer.is_gone());
+            maps.paths.retain(|_, peer| !peer.is_gone());
         }
     }
 
@@ -128,12 +130,22 @@ impl Peers {
             sockets.flush(&mut batch);
         }
         self.sweep();
+        // Those with data channels are heard out.
+        while !self.all().is_empty() {
+            ticks.tick().await;
+            self.pass(Instant::now(), sockets, &mut batch);
+        }
     }
 
     /// Lets time pass for all viewers, and forgets those that are over.
     pub(crate) fn pass(&self, now: Instant, sockets: &Sockets, batch: &mut Batch) {
         for peer in self.all() {
-            peer.time(now, batch);
+            // A defect that one viewer meets must not end the time of all.
+            if catch_unwind(AssertUnwindSafe(|| peer.time(now, batch))).is_err() {
+                tracing::error!("a viewer made the server panic; it is sent away");
+                batch.clear();
+                peer.end(Ended::Broken(Error::Defect), now, batch);
+            }
             sockets.flush(batch);
         }
         self.sweep();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{Codec, Format, Kind, Opus, Track};
+use media::{Codec, Format, Kind, Opus, Track, TrackId};
 
 use crate::lane::Wire;
 use crate::random;
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) sound: Option<Chosen>,
     /// The parameters of the picture that is sent.
     pub(crate) format: Option<Arc<Format>>,
+    /// Data channels are offered.
+    pub(crate) data: bool,
     /// The names of the codecs of sound that is wanted and not sent.
     pub(crate) left_out: Vec<String>,
 }
@@ -60,6 +62,7 @@ pub(crate) fn plan(offer: &Offer, tracks: &[Track]) -> Result<Plan, Misfit> {
         picture: None,
         sound: None,
         format: None,
+        data: false,
         left_out: Vec::new(),
     };
     for section in &offer.sections {
@@ -101,35 +104,20 @@ impl Plan {
         let (kind, taken) = match section.kind {
             SectionKind::Video => (Kind::Video, self.picture.is_some()),
             SectionKind::Audio => (Kind::Audio, self.sound.is_some()),
+            SectionKind::Data if section.receives && !self.data => {
+                self.data = true;
+                return Planned::Data;
+            }
             _ => return Planned::Nothing,
         };
-        if taken || !section.receives {
-            return Planned::Nothing;
-        }
-        let of_kind = || {
-            let known = tracks.iter().filter(|track| track.kind == kind);
-            known.filter_map(|track| {
-                let format = track.format.as_ref();
-                Some((
-                    track.id,
-                    format.filter(|_| track.unsupported.is_none())?.clone(),
-                ))
-            })
-        };
-        let as_it_is = |(track, format): (_, Arc<Format>)| {
-            let chosen = choose(section, &format)?;
-            Some((track, format, chosen, false))
-        };
-        let as_opus = |(track, format): (_, Arc<Format>)| {
-            audio::check(&format).ok()?;
-            let opus = Arc::new(Format::Opus(Opus { channels: 2 }));
-            let chosen = choose(section, &opus)?;
-            Some((track, opus, chosen, true))
-        };
-        let found = of_kind()
-            .find_map(as_it_is)
-            .or_else(|| of_kind().find_map(as_opus));
-        let Some((track, format, chosen, made)) = found else {
+        let found = found(section, tracks, kind).filter(|_| !taken && section.receives);
+        let Some(Found {
+            track,
+            format,
+            chosen,
+            made,
+        }) = found
+        else {
             return Planned::Nothing;
         };
         let ssrcs = ssrcs(kind, chosen.rtx.is_some());
@@ -149,15 +137,55 @@ impl Plan {
             abs_send_time: extension(ABS_SEND_TIME),
             clock_rate: format.clock_rate(),
         };
+        let codec = format.codec();
         if kind == Kind::Video {
-            self.picture = Some((wire, format.codec()));
+            self.picture = Some((wire, codec));
             self.format = Some(format);
         } else {
-            let codec = format.codec();
             self.sound = Some(Chosen { wire, codec, made });
         }
         Planned::Media(chosen, ssrcs)
     }
+}
+
+/// A track that a section can carry.
+struct Found {
+    track: TrackId,
+    format: Arc<Format>,
+    chosen: crate::sdp::Chosen,
+    made: bool,
+}
+
+/// The first track that `section` can carry as it is, or else as what is made of it.
+fn found(section: &Section, tracks: &[Track], kind: Kind) -> Option<Found> {
+    let of_kind = || {
+        let known = tracks
+            .iter()
+            .filter(|track| track.kind == kind && track.unsupported.is_none());
+        known.filter_map(|track| Some((track.id, track.format.clone()?)))
+    };
+    let as_it_is = |(track, format): (_, Arc<Format>)| {
+        let chosen = choose(section, &format)?;
+        Some(Found {
+            track,
+            format,
+            chosen,
+            made: false,
+        })
+    };
+    let as_opus = |(track, format): (_, Arc<Format>)| {
+        audio::check(&format).ok()?;
+        let format = Arc::new(Format::Opus(Opus { channels: 2 }));
+        let chosen = choose(section, &format)?;
+        Some(Found {
+            track,
+            format,
+            chosen,
+            made: true,
+        })
+    };
+    let found = of_kind().find_map(as_it_is);
+    found.or_else(|| of_kind().find_map(as_opus))
 }
 
 /// Random sources, which differ within a viewer: one key seals the packets of all.

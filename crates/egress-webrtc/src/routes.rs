@@ -18,8 +18,8 @@ use hub::{Channel, ChannelId, StreamId, Who};
 use tracing::debug;
 
 use crate::answer::{Refusal, for_any_origin, is_of_type, options};
-use crate::sdp::{Fragment, Offer};
-use crate::service::{Answered, Whep};
+use crate::sdp::Fragment;
+use crate::service::{Answered, Whep, read};
 use crate::settings::IceServer;
 use crate::stage::PROTOCOL;
 
@@ -80,9 +80,7 @@ async fn create(
     body: Body,
 ) -> Result<Response, Refusal> {
     let channel = find(&whep, &names)?;
-    let offer = text(&headers, SDP, body).await?;
-    let offer = Offer::parse(&offer)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_offer", error.to_string()))?;
+    let offer = read(&text(&headers, SDP, body).await?)?;
     let Answered {
         peer,
         sdp,

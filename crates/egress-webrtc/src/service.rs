@@ -16,6 +16,7 @@ use crate::addresses::Addresses;
 use crate::answer::Refusal;
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::data::Data;
 use crate::delivery::Delivery;
 use crate::ice::Path;
 use crate::peer::Peer;
@@ -168,6 +169,7 @@ impl Whep {
             sections,
             picture,
             sound,
+            data,
             ..
         } = plan;
         let delivery = Delivery::new(picture, sound, cname.clone(), now);
@@ -176,7 +178,8 @@ impl Whep {
             fingerprint: offer.fingerprint.clone(),
             passive: offer.passive,
         };
-        let session = Session::new(Arc::clone(&self.common), stage, remote, delivery, now);
+        let mut session = Session::new(Arc::clone(&self.common), stage, remote, delivery, now);
+        session.data = data.then(|| Data::new(channel.state(), now));
         let peer = Arc::new(Peer::new(place, session, watching));
         let local = peer.session().agent.local().clone();
         let candidates = self.addresses.candidates(&self.settings, &self.sockets);
@@ -224,6 +227,12 @@ impl Whep {
         self.sockets.flush(&mut batch);
         self.peers.sweep();
     }
+}
+
+/// Reads an offer.
+pub(crate) fn read(offer: &str) -> Result<Offer, Refusal> {
+    Offer::parse(offer)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_offer", error.to_string()))
 }
 
 /// The sockets as configured, or at any port where that may be.

@@ -8,6 +8,7 @@ use dimpl::{Config, Dtls, DtlsCertificate, Output};
 use crate::Error;
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::data::Data;
 use crate::delivery::{Delivery, Served, Way};
 use crate::feedback;
 use crate::ice::{Agent, Path};
@@ -18,6 +19,8 @@ use crate::stun::Request;
 
 /// From the offer to the end of the handshake. What is not connected by then leaves nothing behind.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a viewer is heard that was told to go, for its data channels to close: it may have missed it.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// The largest datagram that DTLS makes.
 const DATAGRAM: usize = 2048;
 
@@ -40,6 +43,29 @@ pub(crate) enum Ended {
     Shutdown,
     /// Something is broken.
     Broken(Error),
+}
+
+impl Ended {
+    /// In one word for machines.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Handshake => "unconnected",
+            Self::Silent => "unanswered",
+            Self::Stage(End::Gone) => "removed",
+            Self::Stage(End::BFrames) => "b_frames",
+            Self::Stage(End::Defect) | Self::Broken(Error::Defect) => "defect",
+            Self::OtherCodec => "codecs_changed",
+            Self::Kicked => "kicked",
+            Self::Shutdown => "shutdown",
+            Self::Broken(_) => "protocol",
+        }
+    }
+
+    /// Whether the viewer is there, and does not know yet.
+    fn is_news(&self) -> bool {
+        !matches!(self, Self::Left | Self::Handshake | Self::Silent)
+    }
 }
 
 impl From<Error> for Ended {
@@ -70,7 +96,11 @@ pub(crate) struct Session {
     connected: bool,
     srtp: Option<Srtp>,
     delivery: Delivery,
+    /// Where the viewer offers data channels.
+    pub(crate) data: Option<Data>,
     created: Instant,
+    /// Until when the viewer is heard, now that it is over.
+    leaving: Option<Instant>,
 }
 
 impl std::fmt::Debug for Session {
@@ -110,7 +140,9 @@ impl Session {
             connected: false,
             srtp: None,
             delivery,
+            data: None,
             created: now,
+            leaving: None,
         }
     }
 
@@ -149,7 +181,7 @@ impl Session {
             // Errors of a handshake are not the end: it has its time to succeed.
             let _ = dtls.handle_timeout(now);
             self.dtls = Some(dtls);
-            self.poll(batch)?;
+            self.poll(now, batch)?;
         }
         Ok(())
     }
@@ -182,15 +214,32 @@ impl Session {
         if let Err(error) = dtls.handle_packet(datagram) {
             tracing::debug!(%error, "a DTLS record was refused");
         }
-        self.poll(batch)?;
+        self.poll(now, batch)?;
         if self.connected && !flowed {
             self.delivery.begin(&self.stage, now);
         }
         Ok(self.connected && !flowed)
     }
 
-    /// Takes what DTLS has to say.
-    fn poll(&mut self, batch: &mut Batch) -> Result<(), Ended> {
+    /// Takes what DTLS has to say, and what is to be said on data channels.
+    fn poll(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
+        let waiting = !self.connected;
+        self.take(now, batch)?;
+        let (Some(data), Some(dtls), true) = (&mut self.data, &mut self.dtls, self.connected)
+        else {
+            return Ok(());
+        };
+        if waiting && self.client {
+            data.connect();
+        }
+        let mut said = false;
+        data.poll(now, |packet| {
+            said |= dtls.send_application_data(packet).is_ok();
+        });
+        if said { self.take(now, batch) } else { Ok(()) }
+    }
+
+    fn take(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
         let Some(dtls) = &mut self.dtls else {
             return Ok(());
         };
@@ -218,6 +267,11 @@ impl Session {
                     self.srtp = Some(Srtp::new(&material, profile, self.client)?);
                 }
                 Output::Connected => connected = true,
+                Output::ApplicationData(packet) => {
+                    if let Some(data) = &mut self.data {
+                        data.receive(packet, now);
+                    }
+                }
                 Output::CloseNotify => return Err(Ended::Left),
                 Output::BufferTooSmall { .. } => {
                     return Err(Error::Dtls("a record larger than 2048 bytes".to_owned()).into());
@@ -301,8 +355,8 @@ impl Session {
             && at <= now
         {
             let _ = dtls.handle_timeout(now);
-            self.poll(batch)?;
         }
+        self.poll(now, batch)?;
         if self.connected
             && let Some((mut way, delivery)) = Self::way(
                 &self.common,
@@ -317,8 +371,8 @@ impl Session {
         Ok(())
     }
 
-    /// Tells the viewer that it is over.
-    pub(crate) fn close(&mut self, now: Instant, batch: &mut Batch) {
+    /// Tells the viewer that it is over, and why.
+    pub(crate) fn close(&mut self, why: &Ended, now: Instant, batch: &mut Batch) {
         if self.connected
             && let Some((mut way, delivery)) = Self::way(
                 &self.common,
@@ -330,10 +384,30 @@ impl Session {
         {
             let _ = delivery.goodbye(&mut way, batch);
         }
+        self.leaving = Some(now);
+        if let Some(data) = self
+            .data
+            .as_mut()
+            .filter(|_| self.connected && why.is_news())
+        {
+            data.close(why);
+            self.leaving = Some(now + FAREWELL);
+        }
+    }
+
+    /// Hears a viewer out that was told to go. Answers whether nothing is left to be done for it.
+    pub(crate) fn farewell(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        let polled = self.poll(now, batch);
+        let hears = polled.is_ok() && self.leaving.is_none_or(|until| now < until);
+        if hears && !self.data.as_ref().is_none_or(Data::is_closed) {
+            return false;
+        }
         if let Some(dtls) = &mut self.dtls {
             let _ = dtls.close();
-            let _ = self.poll(batch);
+            let _ = self.take(now, batch);
         }
+        self.dtls = None;
+        true
     }
 
     fn way<'a>(

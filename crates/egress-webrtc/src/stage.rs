@@ -21,7 +21,7 @@ use crate::socket::Sockets;
 use crate::unit::{Cache, Packets, Unit};
 
 /// What this egress is called in counts and lists.
-pub(crate) const PROTOCOL: &str = "webrtc";
+pub const PROTOCOL: &str = "webrtc";
 
 /// Why a stage ended while viewers were left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::{Chosen, Offer, Section, SectionKind};
+use crate::data::MAX_MESSAGE;
 use crate::ice::Credentials;
 
 /// The extensions of RTP headers that are sent where they are offered.
@@ -40,6 +41,8 @@ pub(crate) struct Ssrcs {
 pub(crate) enum Planned {
     /// Frames with this codec.
     Media(Chosen, Ssrcs),
+    /// Data channels.
+    Data,
     /// Nothing.
     Nothing,
 }
@@ -93,7 +96,7 @@ fn port(section: &Section, planned: &Planned) -> u16 {
 fn one(out: &mut String, section: &Section, planned: &Planned, cname: &str) {
     let chosen = match planned {
         Planned::Media(chosen, _) => Some(chosen),
-        Planned::Nothing => None,
+        Planned::Data | Planned::Nothing => None,
     };
     let formats = chosen.map_or_else(
         || section.formats.first().cloned().unwrap_or_default(),
@@ -118,6 +121,7 @@ fn one(out: &mut String, section: &Section, planned: &Planned, cname: &str) {
             extensions(out, section, chosen);
             sources(out, section, ssrcs, cname);
         }
+        Planned::Data => data(out, &formats),
         Planned::Nothing if port != 0 => {
             out.push_str("a=inactive\r\na=rtcp-mux\r\n");
             for line in section
@@ -135,6 +139,18 @@ fn one(out: &mut String, section: &Section, planned: &Planned, cname: &str) {
         }
         Planned::Nothing => out.push_str("a=inactive\r\n"),
     }
+}
+
+/// RFC 8841 §5; §11 of its old drafts where the offer is of that age, and names the port as its format.
+fn data(out: &mut String, format: &str) {
+    let _ = if format.bytes().all(|byte| byte.is_ascii_digit()) {
+        write!(out, "a=sctpmap:{format} webrtc-datachannel 1024\r\n")
+    } else {
+        write!(
+            out,
+            "a=sctp-port:5000\r\na=max-message-size:{MAX_MESSAGE}\r\n"
+        )
+    };
 }
 
 fn starts_with(line: &str, format: &str) -> bool {

@@ -65,7 +65,7 @@ fn t5_t6_t9_the_answer_to_chromium_sends_only_bundled_over_one_passive_transport
     let [session, audio, video, data] = sections(&answer)[..] else {
         panic!("{answer}");
     };
-    assert!(session.contains("a=group:BUNDLE 0 1\r\n") && session.contains("a=ice-lite\r\n"));
+    assert!(session.contains("a=group:BUNDLE 0 1 2\r\n") && session.contains("a=ice-lite\r\n"));
     assert!(
         audio.starts_with("m=audio 9 UDP/TLS/RTP/SAVPF 8\r\n"),
         "{audio}"
@@ -94,7 +94,16 @@ fn t5_t6_t9_the_answer_to_chromium_sends_only_bundled_over_one_passive_transport
         !video.contains("a=candidate"),
         "the first section's transport is that of all"
     );
-    assert!(data.starts_with("m=application 0 "), "{data}");
+    let expected = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+    assert!(data.starts_with(expected), "{data}");
+    for line in [
+        "a=sctp-port:5000",
+        "a=max-message-size:4096",
+        "a=setup:passive",
+    ] {
+        assert!(data.contains(&format!("\r\n{line}\r\n")), "{data}");
+    }
+    assert!(!data.contains("inactive") && !data.contains("rtcp-mux"));
     assert!(!answer.contains("transport-cc"));
 }
 
@@ -134,7 +143,7 @@ fn t8_a_section_without_a_track_is_inactive_in_the_group_and_the_rest_plays() {
     let [session, audio, video, _] = sections(&answer)[..] else {
         panic!("{answer}");
     };
-    assert!(session.contains("a=group:BUNDLE 0 1\r\n"));
+    assert!(session.contains("a=group:BUNDLE 0 1 2\r\n"));
     assert!(
         audio.starts_with("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n")
             && audio.contains("a=inactive\r\n")
@@ -233,4 +242,26 @@ proptest! {
         }
         let _ = Fragment::parse(&text);
     }
+}
+
+#[test]
+fn an_old_players_data_channels_are_answered_in_the_old_way() {
+    let old = OFFER
+        .replace("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000")
+        .replace("a=sctp-port:5000", "a=sctpmap:5000 webrtc-datachannel 1024");
+    let answer = answer(&old, &both()).expect("it fits");
+    let data = *sections(&answer).last().expect("a section");
+    assert!(
+        data.starts_with("m=application 9 DTLS/SCTP 5000\r\n"),
+        "{data}"
+    );
+    assert!(data.contains("a=sctpmap:5000 webrtc-datachannel 1024\r\n"));
+}
+
+#[test]
+fn data_channels_without_media_are_no_viewer() {
+    let at = OFFER.find("m=audio").expect("audio");
+    let data = OFFER.find("m=application").expect("data");
+    let only = format!("{}{}", &OFFER[..at], &OFFER[data..]);
+    assert_eq!(answer(&only, &both()), Err(Misfit::NothingToReceive));
 }

@@ -13,13 +13,15 @@ use tracing_subscriber::{fmt, reload};
 use crate::config::{Level, LogFormat};
 
 /// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "lunette",
     "auth",
     "hub",
     "ingest_rtsp",
     "egress_mse",
     "egress_hls",
+    "egress_webrtc",
+    "audio",
     "demo_camera",
     "media",
     "rtsp",
@@ -117,6 +119,8 @@ fn at(level: &str) -> String {
     } else {
         "warn"
     };
+    // It warns of what a stranger's packets say.
+    let others = format!("{others},sctp_proto=off");
     let ours: Vec<String> = OURS.iter().map(|name| format!("{name}={level}")).collect();
     format!("{others},{}", ours.join(","))
 }
