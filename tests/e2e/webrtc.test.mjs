@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { ADDRESS, alone } from "./lib/alone.mjs";
 import { launch, Page } from "./lib/browsers.mjs";
 import { gstCamera } from "./lib/cameras.mjs";
-import { lossy, narrow } from "./lib/line.mjs";
+import { blockUdp, lossy, narrow } from "./lib/line.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { assertPlays } from "./lib/pictures.mjs";
 import { span, until } from "./lib/wait.mjs";
@@ -217,6 +217,23 @@ describe("on a bad line", () => {
   after(async () => {
     await browser?.close();
     await lunette?.stop();
+  });
+
+  test("where no UDP gets through the picture comes by TCP", { timeout: 60_000 }, async () => {
+    const open = blockUdp(8555);
+    let viewer;
+    try {
+      viewer = await page.whep("hd", { id: "tcp" });
+      const { pictures, began } = await viewer.pictures(100, 0, 30_000);
+      assert.ok(pictures[0].at - began < 5_000, "nothing is waited for that can't come");
+      assertPlays(pictures.slice(25));
+      const { video, by } = await viewer.inbound();
+      assert.equal(by, "tcp");
+      assert.deepEqual([video.packetsLost, video.pliCount], [0, 0]);
+    } finally {
+      open();
+    }
+    await viewer.remove();
   });
 
   test("5 % of losses break no picture: what is lost comes again", { timeout: 60_000 }, async () => {

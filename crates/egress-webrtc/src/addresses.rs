@@ -21,7 +21,7 @@ const LOOK_UP: Duration = Duration::from_secs(300);
 /// The same, after one was not found.
 const LOOK_UP_SOON: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The most candidates in an answer.
+/// The most addresses in an answer.
 const MOST: usize = 16;
 
 /// What is known of our addresses.
@@ -47,7 +47,7 @@ impl Addresses {
                 _ => None,
             });
         let public: Vec<IpAddr> = given.chain(found).collect();
-        let mut candidates = Vec::new();
+        let mut addresses = Vec::new();
         for bound in sockets.addresses() {
             let own = own(bound.ip(), settings).into_iter();
             let ips = own.chain(
@@ -57,16 +57,21 @@ impl Addresses {
                     .filter(|ip| ip.is_ipv4() == bound.is_ipv4()),
             );
             for ip in ips {
-                let candidate = Candidate {
-                    address: SocketAddr::new(ip, bound.port()),
-                    tcp: false,
-                };
-                if !candidates.contains(&candidate) && candidates.len() < MOST {
-                    candidates.push(candidate);
+                let address = SocketAddr::new(ip, bound.port());
+                if !addresses.contains(&address) && addresses.len() < MOST {
+                    addresses.push(address);
                 }
             }
         }
-        candidates
+        let candidates = |tcp| {
+            let all = addresses.iter();
+            all.map(move |address| Candidate {
+                address: *address,
+                tcp,
+            })
+        };
+        let tcp = candidates(true).filter(|_| !sockets.listeners().is_empty());
+        candidates(false).chain(tcp).collect()
     }
 
     /// Looks up what has to be, for ever.

@@ -24,6 +24,8 @@ const RESTART: Duration = Duration::from_secs(1);
 /// So many times in a row, each within [`RESTART_SPAN`] of the last, and its line is too slow.
 const MANY_RESTARTS: u32 = 4;
 const RESTART_SPAN: Duration = Duration::from_secs(5);
+/// How long it takes at most to catch up with what came since the keyframe that a viewer began at.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// Retransmissions get so many bytes a second, and as many at once.
 const RESENT: i64 = 500_000;
 
@@ -308,7 +310,7 @@ impl Picture {
             }
             if unit.keyframe {
                 self.pace.keyframe(now);
-            } else if self.caught_up {
+            } else if self.caught_up || now.saturating_duration_since(self.restarted) > CATCH_UP {
                 self.pace
                     .late_by(now.saturating_duration_since(unit.arrival), now);
             }

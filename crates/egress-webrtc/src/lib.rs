@@ -4,7 +4,7 @@
 //! HTTP), `sdp` and `plan` (an offer and what it gets), `stage`, `unit` and `opus` (frames to packets, once per
 //! stream),
 //! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane` and `pace` (what goes out to it, and how
-//! fast), `peers`, `socket` and `shards` (the tasks that drive all this).
+//! fast), `peers`, `socket`, `tcp` and `shards` (the tasks that drive all this).
 //!
 //! Packets are made once and shared by all viewers: a viewer costs a header, one pass of encryption, and its share of a
 //! send. This crate never knows another egress or an ingest.
@@ -37,6 +37,7 @@ mod socket;
 mod srtp;
 mod stage;
 mod stun;
+mod tcp;
 #[cfg(test)]
 mod testing;
 mod unit;
@@ -60,10 +61,10 @@ use service::Whep;
 pub struct WebRtc(Arc<Whep>);
 
 impl WebRtc {
-    /// Binds the UDP port. When `stop` is cancelled, viewers are told that it is over. Needs a tokio runtime.
+    /// Binds the ports. When `stop` is cancelled, viewers are told that it is over. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Listen`] where the port can't be had.
+    /// [`Error::Listen`] where a port can't be had.
     pub fn bind(
         registry: Registry,
         settings: Settings,

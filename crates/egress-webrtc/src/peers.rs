@@ -55,6 +55,11 @@ impl Peers {
         self.read().ids.get(id).cloned()
     }
 
+    /// Whether somebody's valid check came over `path`.
+    pub(crate) fn knows(&self, path: Path) -> bool {
+        self.read().paths.contains_key(&path)
+    }
+
     /// Restarts the ICE session of a viewer.
     pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) {
         let mut maps = self.write();

@@ -27,6 +27,7 @@ use crate::session::{Common, Ended, Remote, Session};
 use crate::settings::Settings;
 use crate::socket::{Sockets, families};
 use crate::stage::Stages;
+use crate::tcp;
 
 /// How long an offer waits for a camera that is being dialled.
 const DIAL: Duration = Duration::from_secs(10);
@@ -68,7 +69,16 @@ impl Whep {
         settings: Settings,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let sockets = Arc::new(listen(&settings)?);
+        let mut sockets = listen(&settings)?;
+        if settings.tcp
+            && let Err(error) = sockets.listen()
+        {
+            if !settings.any_port {
+                return Err(error);
+            }
+            tracing::warn!(%error, "WebRTC is served by UDP alone; set [webrtc] listen to a port that is free");
+        }
+        let sockets = Arc::new(sockets);
         let clock = Clock::now();
         let dtls = |error: &dyn std::fmt::Display| Error::Dtls(error.to_string());
         let certificate =
@@ -85,13 +95,14 @@ impl Whep {
             addresses: Addresses::default(),
             peers: Peers::default(),
             stages: Stages::new(Arc::clone(&sockets), clock),
-            sockets,
             fingerprint: certificate.fingerprint_str(),
             common: Arc::new(Common {
                 certificate,
                 config: Arc::new(config),
                 clock,
+                connections: Arc::clone(sockets.connections()),
             }),
+            sockets,
             stop,
         })
     }
@@ -99,20 +110,29 @@ impl Whep {
     /// Serves until the server stops.
     pub(crate) async fn run(self: Arc<Self>) {
         let take = |datagram: &[u8], path, now, batch: &mut Batch| {
-            // A defect that one viewer's datagram meets must not end the reception of all.
-            let taken = AssertUnwindSafe(|| self.take(datagram, path, now, batch));
-            if catch_unwind(taken).is_err() {
-                tracing::error!("a viewer's datagram made the server panic; it is dropped");
-            }
+            self.contained(datagram, path, now, batch);
         };
         tokio::select! {
             () = self.sockets.receive(take) => {}
+            () = tcp::serve(self.sockets.listeners(), Arc::clone(&self)) => {}
             never = self.addresses.keep(&self.settings) => match never {},
             () = self.peers.keep(&self.sockets, self.stop.clone()) => {}
         }
     }
 
-    /// A datagram came.
+    /// A datagram came. A defect that it meets must not end the reception of all.
+    pub(crate) fn contained(&self, datagram: &[u8], path: Path, now: Instant, batch: &mut Batch) {
+        let taken = AssertUnwindSafe(|| self.take(datagram, path, now, batch));
+        if catch_unwind(taken).is_err() {
+            tracing::error!("a viewer's datagram made the server panic; it is dropped");
+        }
+    }
+
+    /// Whether somebody's valid check came over `path`.
+    pub(crate) fn knows(&self, path: Path) -> bool {
+        self.peers.knows(path)
+    }
+
     fn take(&self, datagram: &[u8], path: Path, now: Instant, batch: &mut Batch) {
         let Some(peer) = self.peers.datagram(datagram, path, now, batch) else {
             return;

@@ -12,10 +12,12 @@ use crate::data::Data;
 use crate::delivery::{Delivery, Served, Way};
 use crate::feedback;
 use crate::ice::{Agent, Path};
+use crate::pace::TICK;
 use crate::sdp::Fingerprint;
 use crate::srtp::Srtp;
 use crate::stage::{End, Stage};
 use crate::stun::Request;
+use crate::tcp::Connections;
 
 /// From the offer to the end of the handshake. What is not connected by then leaves nothing behind.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -80,6 +82,7 @@ pub(crate) struct Common {
     pub(crate) certificate: DtlsCertificate,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
+    pub(crate) connections: Arc<Connections>,
 }
 
 /// One viewer's connection.
@@ -335,6 +338,10 @@ impl Session {
         .filter(|_| self.connected) else {
             return Ok(None);
         };
+        let full = |id| self.common.connections.is_full(id);
+        if way.path.tcp.is_some_and(full) {
+            return Ok(Some(now + TICK));
+        }
         match delivery.serve(&self.stage, &mut way, batch)? {
             Served::All => Ok(None),
             Served::Until(at) => Ok(Some(at)),

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 pub struct Settings {
     /// The UDP port, and the addresses it is bound to; an unspecified one means both families.
     pub listen: SocketAddr,
+    /// Viewers may connect by TCP, too, at the port of the same number.
+    pub tcp: bool,
     /// If `listen` is taken, any port will do.
     pub any_port: bool,
     /// Addresses that viewers are told besides, or instead, of our own: those of a router in front of us.
@@ -28,6 +30,7 @@ impl Settings {
     pub fn at(ip: IpAddr) -> Self {
         Self {
             listen: SocketAddr::new(ip, PORT),
+            tcp: true,
             any_port: true,
             advertise: Vec::new(),
             interfaces: Vec::new(),

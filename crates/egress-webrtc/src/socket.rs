@@ -1,21 +1,25 @@
-//! The UDP sockets: one port, IPv4 and IPv6, many datagrams a call where the kernel can.
+//! The sockets: one port, IPv4 and IPv6, many datagrams a call where the kernel can; and the same port of TCP.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
 use crate::Error;
 use crate::batch::Batch;
 use crate::ice::Path;
+use crate::tcp::Connections;
 
 /// What the kernel may hold for us in each direction, as far as it allows.
 const KERNEL_BUFFER: usize = 4 << 20;
+/// How many connections the kernel holds until they are accepted.
+const BACKLOG: i32 = 1024;
 /// Room for what one call receives into one slot: datagrams that came together may be joined.
 const SLOT: usize = 64 << 10;
 
@@ -23,6 +27,8 @@ const SLOT: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Sockets {
     udp: Vec<Udp>,
+    tcp: Vec<TcpListener>,
+    connections: Arc<Connections>,
     /// Sends that the kernel did not take; the viewers' NACKs bring them back.
     refused: AtomicU64,
 }
@@ -51,8 +57,38 @@ impl Sockets {
             .collect();
         Ok(Self {
             udp: udp?,
+            tcp: Vec::new(),
+            connections: Arc::default(),
             refused: AtomicU64::new(0),
         })
+    }
+
+    /// Listens for TCP at the addresses of the UDP sockets.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] for the first that can't be had: then there is no TCP.
+    pub(crate) fn listen(&mut self) -> Result<(), Error> {
+        let listeners: Result<Vec<TcpListener>, Error> = self
+            .addresses()
+            .map(|address| {
+                listener(address).map_err(|error| Error::Listen {
+                    address,
+                    why: format!("TCP: {error}"),
+                })
+            })
+            .collect();
+        self.tcp = listeners?;
+        Ok(())
+    }
+
+    /// Where viewers connect to by TCP.
+    pub(crate) fn listeners(&self) -> &[TcpListener] {
+        &self.tcp
+    }
+
+    /// The viewers who are connected by TCP.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// Where they are bound to.
@@ -64,13 +100,15 @@ impl Sockets {
     pub(crate) fn flush(&self, batch: &mut Batch) {
         for (send, contents) in batch.sends() {
             let path = send.path;
+            if let Some(id) = path.tcp {
+                self.connections.send(id, contents, send.segment);
+                continue;
+            }
             let socket = self
                 .udp
                 .iter()
                 .find(|udp| udp.address.is_ipv4() == path.remote.is_ipv4());
-            let Some(udp) = socket.filter(|_| path.tcp.is_none()) else {
-                continue;
-            };
+            let Some(udp) = socket else { continue };
             if udp.send(path.remote, contents, send.segment).is_err() {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             }
@@ -167,6 +205,22 @@ impl Udp {
             tokio::task::coop::consume_budget().await;
         }
     }
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// The addresses to bind for `address`: both families where it is no address in particular.

@@ -46,7 +46,9 @@ function whepInPage() {
     const reports = [...(await this.pc.getStats()).values()];
     const of = (kind) => reports.find((report) => report.type === "inbound-rtp" && report.kind === kind);
     const transport = reports.find((report) => report.type === "transport");
-    return { video: of("video"), audio: of("audio"), transport, connected: this.pc.connectionState };
+    const pair = reports.find(({ id }) => id === transport?.selectedCandidatePairId);
+    const by = reports.find(({ id }) => id === pair?.remoteCandidateId)?.protocol;
+    return { video: of("video"), audio: of("audio"), transport, by, connected: this.pc.connectionState };
   };
 
   /** Another network: the offer of a restart, and the server's answer to it. */

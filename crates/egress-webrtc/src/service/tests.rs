@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use dimpl::{Dtls, DtlsCertificate, Output};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Mutex;
 
 use super::*;
 use crate::stun::testing::signed_request;
@@ -40,6 +42,19 @@ impl Bench {
 
     /// A viewer whose offer names `named`.
     async fn viewer(&self, named: &DtlsCertificate) -> Client {
+        let server = self.whep.sockets().addresses().next().expect("a socket");
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        socket.connect(server).await.expect("loopback");
+        self.viewer_by(Line::Udp(socket), named).await
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        let server = self.whep.sockets().listeners()[0].local_addr();
+        let stream = TcpStream::connect(server.expect("it listens")).await;
+        stream.expect("loopback")
+    }
+
+    async fn viewer_by(&self, by: Line, named: &DtlsCertificate) -> Client {
         let offer =
             Offer::parse(&OFFER.replace(OFFERED, &named.fingerprint_str())).expect("an offer");
         let place = ("cam".to_owned(), None);
@@ -52,11 +67,8 @@ impl Bench {
             let found = answered.sdp.lines().find_map(|line| line.strip_prefix(key));
             found.expect("the answer has it").to_owned()
         };
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        let server = self.whep.sockets().addresses().next().expect("a socket");
-        socket.connect(server).await.expect("loopback");
         Client {
-            socket,
+            line: by,
             ufrag: line("a=ice-ufrag:"),
             password: line("a=ice-pwd:"),
             peer: answered.peer,
@@ -68,8 +80,44 @@ fn certificate() -> DtlsCertificate {
     certificate::generate_self_signed_certificate().expect("a certificate")
 }
 
+/// How a viewer reaches us.
+enum Line {
+    Udp(UdpSocket),
+    Tcp(Mutex<TcpStream>),
+}
+
+impl Line {
+    async fn send(&self, datagram: &[u8]) {
+        match self {
+            Self::Udp(socket) => drop(socket.send(datagram).await.expect("loopback")),
+            Self::Tcp(stream) => {
+                let framed = [&(datagram.len() as u16).to_be_bytes(), datagram].concat();
+                // A connection that the server closed takes nothing.
+                drop(stream.lock().await.write_all(&framed).await);
+            }
+        }
+    }
+
+    async fn receive(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Udp(socket) => {
+                let mut buffer = [0; 2048];
+                let received = socket.recv(&mut buffer).await.expect("loopback");
+                Some(buffer[..received].to_vec())
+            }
+            Self::Tcp(stream) => {
+                let mut stream = stream.lock().await;
+                let size = stream.read_u16().await.ok()?;
+                let mut datagram = vec![0; size.into()];
+                stream.read_exact(&mut datagram).await.ok()?;
+                Some(datagram)
+            }
+        }
+    }
+}
+
 struct Client {
-    socket: UdpSocket,
+    line: Line,
     ufrag: String,
     password: String,
     peer: Arc<Peer>,
@@ -78,16 +126,13 @@ struct Client {
 impl Client {
     async fn check(&self, password: &str) {
         let request = signed_request(&format!("{}:Oyef", self.ufrag), password, true);
-        self.socket.send(&request).await.expect("loopback");
+        self.line.send(&request).await;
     }
 
     /// What comes next; nothing within half a second is none.
     async fn receive(&self) -> Option<Vec<u8>> {
-        let mut buffer = [0; 2048];
-        let received = timeout(Duration::from_millis(500), self.socket.recv(&mut buffer))
-            .await
-            .ok()?;
-        Some(buffer[..received.expect("loopback")].to_vec())
+        let received = timeout(Duration::from_millis(500), self.line.receive());
+        received.await.ok()?
     }
 
     /// Shakes hands with `shown`, and waits for media.
@@ -101,7 +146,7 @@ impl Client {
             let mut buffer = [0; 2048];
             loop {
                 match dtls.poll_output(&mut buffer) {
-                    Output::Packet(packet) => drop(self.socket.send(packet).await),
+                    Output::Packet(packet) => self.line.send(packet).await,
                     Output::Timeout(_) => break,
                     _ => {}
                 }
@@ -191,4 +236,42 @@ async fn viewers_that_come_and_go_leave_nothing() {
     }
     assert_eq!(bench.whep.joining(), 0);
     assert_eq!(bench.channel().viewers().len(), 0);
+}
+
+#[tokio::test]
+async fn a_viewer_gets_media_by_tcp_where_no_udp_gets_through() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let line = Line::Tcp(Mutex::new(bench.tcp().await));
+    let client = bench.viewer_by(line, &certificate).await;
+    assert!(client.plays(&certificate).await);
+    bench.whep.leave(&client.peer);
+    while client.receive().await.is_some() {}
+    let Line::Tcp(stream) = &client.line else {
+        unreachable!()
+    };
+    let mut byte = [0];
+    let closed = timeout(Duration::from_secs(3), stream.lock().await.read(&mut byte)).await;
+    assert!(
+        matches!(closed, Ok(Ok(0) | Err(_))),
+        "who is gone is hung up on"
+    );
+}
+
+#[tokio::test]
+async fn who_connects_by_tcp_without_a_valid_check_is_hung_up_on() {
+    let bench = Bench::new();
+    let certificate = certificate();
+    let mut large = vec![0xff, 0xff];
+    large.resize(5_000, 0);
+    for nonsense in [b"\0\x04GET ".to_vec(), large] {
+        let mut stream = bench.tcp().await;
+        stream.write_all(&nonsense).await.expect("loopback");
+        let mut byte = [0];
+        let closed = timeout(Duration::from_secs(3), stream.read(&mut byte)).await;
+        assert!(matches!(closed, Ok(Ok(0) | Err(_))));
+    }
+    let line = Line::Tcp(Mutex::new(bench.tcp().await));
+    let client = bench.viewer_by(line, &certificate).await;
+    client.check("a guess").await;
+    assert_eq!(client.receive().await, None);
 }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::resolve::Problem;
 use super::{Network, units};
 
-/// WebRTC, whose viewers all share one UDP port.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+/// WebRTC, whose viewers all share one port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebRtc {
     /// Where media is sent from; without it port 8555 of the address of `server.listen`, or any free one where that is taken.
@@ -20,6 +20,8 @@ pub(crate) struct WebRtc {
     )]
     #[schema(value_type = Option<String>)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Viewers whose network lets no UDP through connect by TCP, at the port of the same number.
+    pub(crate) tcp: bool,
     /// Addresses that viewers are told besides our own: IP addresses, host names, `stun:host:port`.
     pub(crate) advertise: Vec<String>,
     /// Viewers are told the addresses of these interfaces only; of all if there are none.
@@ -29,6 +31,19 @@ pub(crate) struct WebRtc {
     pub(crate) networks: Vec<Network>,
     /// STUN and TURN servers that viewers are told of.
     pub(crate) ice_servers: Vec<Server>,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            tcp: true,
+            advertise: Vec::new(),
+            interfaces: Vec::new(),
+            networks: Vec::new(),
+            ice_servers: Vec::new(),
+        }
+    }
 }
 
 /// A STUN or TURN server that viewers are told of.
@@ -66,6 +81,7 @@ impl WebRtc {
         let usual = Settings::at(server);
         Settings {
             listen: self.listen.unwrap_or(usual.listen),
+            tcp: self.tcp,
             any_port: self.listen.is_none(),
             advertise: self
                 .advertise
