@@ -6,7 +6,7 @@ use ipnet::IpNet;
 /// How viewers reach us, and what they are told for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The UDP port, and the addresses it is bound to; an unspecified one means both families.
+    /// The port, and the addresses it is bound to; an unspecified one means both families.
     pub listen: SocketAddr,
     /// Viewers may connect by TCP, too, at the port of the same number.
     pub tcp: bool,
@@ -22,7 +22,7 @@ pub struct Settings {
     pub ice_servers: Vec<IceServer>,
 }
 
-/// The UDP port if nothing else is said.
+/// The port if nothing else is said.
 pub const PORT: u16 = 8555;
 
 impl Settings {

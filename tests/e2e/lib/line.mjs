@@ -19,6 +19,8 @@ export function blockUdp(port) {
 
 /** What is sent from a port goes through at so many kbit/s, behind a queue of 200 ms, until the returned function is called. */
 export function narrow(port, kbits, { tcp = false } = {}) {
+  // Loopback's own packets would be larger than that queue.
+  if (tcp) run("ip link set lo mtu 1500 gso_max_segs 1");
   run(`tc qdisc add dev lo root handle 1: htb default 10
 tc class add dev lo parent 1: classid 1:10 htb rate 1gbit quantum 60000
 tc class add dev lo parent 1: classid 1:20 htb rate ${kbits}kbit ceil ${kbits}kbit quantum 3000
