@@ -2,11 +2,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use auth::{KeyHash, PasswordHash, Signer};
 use axum::body::{Body, to_bytes};
-use axum::http::HeaderMap;
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::extract::Request;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use hub::Registry;
 use tower::ServiceExt as _;
 
+use super::super::client::Client;
 use super::super::tests::registry;
 use super::super::{Assets, Entry, Listener, router};
 use super::*;
