@@ -148,6 +148,7 @@ impl Camera {
             credentials: target.credentials.clone(),
             basic: target.basic,
             carrier,
+            audio: self.config.audio,
             timeouts: timeouts.clone(),
         };
         let now = std::time::Instant::now();

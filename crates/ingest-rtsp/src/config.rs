@@ -58,6 +58,8 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// TCP or UDP.
     pub transport: TransportChoice,
+    /// Whether sound is taken, too.
+    pub audio: bool,
     /// How TLS is trusted.
     pub tls: Tls,
     /// How long to wait.
@@ -73,6 +75,7 @@ impl Config {
             location,
             credentials,
             transport: TransportChoice::default(),
+            audio: true,
             tls: Tls::default(),
             timeouts: Timeouts::default(),
         })

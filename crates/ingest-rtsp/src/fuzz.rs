@@ -20,6 +20,7 @@ pub fn session(data: &[u8], mut now: Instant) {
         credentials: config.credentials,
         basic: true,
         carrier: Carrier::Tcp,
+        audio: true,
         timeouts: config.timeouts,
     };
     let mut session = Session::new(settings, now);
@@ -67,7 +68,7 @@ pub fn locations(data: &[u8]) {
 pub fn packets(data: &[u8], mut now: Instant) {
     const TRACKS: &str = "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 0 RTP/AVP 8\n";
     let sdp = rtsp::Sdp::parse(TRACKS.as_bytes());
-    let Some(plan) = sdp.ok().and_then(|s| Plan::new(&s, "rtsp://h/").ok()) else {
+    let Some(plan) = sdp.ok().and_then(|s| Plan::new(&s, "rtsp://h/", true).ok()) else {
         return;
     };
     let Ok(mut intake) = Intake::new(plan, true, 1) else {

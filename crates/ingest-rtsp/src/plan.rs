@@ -30,13 +30,18 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Picks the first playable video and the first playable audio track of `sdp`, whose control attributes
-    /// are relative to `base`. Back channels and data (ONVIF metadata) are left alone.
-    pub(crate) fn new(sdp: &Sdp, base: &str) -> Result<Self, Fault> {
+    /// are relative to `base`. Back channels and data (ONVIF metadata) are left alone, and so is sound without `audio`.
+    pub(crate) fn new(sdp: &Sdp, base: &str, audio: bool) -> Result<Self, Fault> {
         let mut plan = Self {
             lanes: Vec::new(),
             unplayable: Vec::new(),
         };
-        for kind in [Kind::Video, Kind::Audio] {
+        let kinds: &[Kind] = if audio {
+            &[Kind::Video, Kind::Audio]
+        } else {
+            &[Kind::Video]
+        };
+        for &kind in kinds {
             let those = sdp.media.iter().filter(|m| kind_of(m) == Some(kind));
             for media in those.filter(|m| !sdp.is_back_channel(m)) {
                 if plan.lanes.len() + plan.unplayable.len() < MAX_TRACKS {
@@ -45,7 +50,7 @@ impl Plan {
             }
         }
         if plan.lanes.is_empty() {
-            return Err(plan.nothing_to_play());
+            return Err(plan.nothing_to_play(audio));
         }
         Ok(plan)
     }
@@ -75,13 +80,15 @@ impl Plan {
         }
     }
 
-    fn nothing_to_play(&self) -> Fault {
+    fn nothing_to_play(&self, audio: bool) -> Fault {
         let reasons: Vec<&str> = self
             .unplayable
             .iter()
             .filter_map(|t| t.unsupported.as_deref())
             .collect();
-        let message = if reasons.is_empty() {
+        let message = if reasons.is_empty() && !audio {
+            "the camera offers no picture, and its sound is not wanted (`audio = false`)".to_owned()
+        } else if reasons.is_empty() {
             "the camera offers neither picture nor sound".to_owned()
         } else {
             format!(

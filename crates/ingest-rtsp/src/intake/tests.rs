@@ -25,7 +25,7 @@ struct Bench {
 impl Bench {
     fn new(sdp: &str, datagrams: bool) -> Self {
         let sdp = Sdp::parse(sdp.as_bytes()).unwrap();
-        let plan = Plan::new(&sdp, "rtsp://h/").unwrap();
+        let plan = Plan::new(&sdp, "rtsp://h/", true).unwrap();
         let lanes = plan.lanes.len();
         let mut intake = Intake::new(plan, datagrams, 1).unwrap();
         intake.keep(&vec![true; lanes]);
@@ -169,7 +169,7 @@ fn tracks_that_can_not_be_played_are_announced_with_the_reason() {
 #[test]
 fn a_track_that_the_camera_would_not_set_up_is_not_waited_for() {
     let sdp = Sdp::parse(format!("{VIDEO}{AUDIO}").as_bytes()).unwrap();
-    let plan = Plan::new(&sdp, "rtsp://h/").unwrap();
+    let plan = Plan::new(&sdp, "rtsp://h/", true).unwrap();
     let mut intake = Intake::new(plan, false, 1).unwrap();
     intake.keep(&[false, true]);
     let Some(News::Tracks(tracks)) = intake.poll() else {

@@ -76,7 +76,7 @@ impl Session {
             &[headers.get("Content-Base"), headers.get("Content-Location")],
         );
         let sdp = Sdp::parse(&response.body).map_err(|error| words::wire(&error))?;
-        let plan = Plan::new(&sdp, &base)?;
+        let plan = Plan::new(&sdp, &base, self.settings.audio)?;
         self.aggregate = control::join(&base, sdp.control.as_deref().unwrap_or("*"));
         self.plan = Some(plan.clone());
         self.events.push_back(Event::Described(plan));

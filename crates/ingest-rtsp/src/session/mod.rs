@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     /// Whether the camera may learn the password by asking for Basic.
     pub(crate) basic: bool,
     pub(crate) carrier: Carrier,
+    /// Whether sound is taken, too.
+    pub(crate) audio: bool,
     pub(crate) timeouts: Timeouts,
 }
 

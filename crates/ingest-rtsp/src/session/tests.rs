@@ -29,6 +29,7 @@ impl Bench {
             credentials: config.credentials,
             basic: true,
             carrier,
+            audio: config.audio,
             timeouts: config.timeouts,
         };
         Self {
