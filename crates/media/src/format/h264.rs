@@ -25,6 +25,12 @@ pub struct H264 {
     pub sps: Bytes,
     /// The picture parameter sets, whole NAL units, in the order of their ids.
     pub pps: Vec<Bytes>,
+    /// `seq_parameter_set_id`.
+    pub id: u8,
+    /// Width and height in macroblocks, the height of a frame or of a field (`pic_height_in_map_units_minus1` + 1).
+    pub macroblocks: (u32, u32),
+    /// What is cut off on the left, on the right, at the top and at the bottom, as the parameter set has it.
+    pub crop: [u32; 4],
     /// Width of the visible picture in pixels.
     pub width: u32,
     /// Height of the visible picture in pixels.
@@ -53,6 +59,9 @@ impl H264 {
         Ok(Self {
             sps,
             pps,
+            id: parsed.id,
+            macroblocks: parsed.size.macroblocks,
+            crop: parsed.size.crop,
             width: parsed.width,
             height: parsed.height,
             aspect: parsed.aspect,
@@ -144,6 +153,8 @@ pub(super) fn crop(
 
 /// What we read from a sequence parameter set.
 struct Sps {
+    id: u8,
+    size: Size,
     width: u32,
     height: u32,
     aspect: (u32, u32),
@@ -164,7 +175,7 @@ impl Sps {
         let profile = bits.read(8)?;
         let constraints = bits.read(8)?;
         bits.skip(8)?; // level_idc
-        bits.ue_max(31, "seq_parameter_set_id")?;
+        let id = bits.ue_max(31, "seq_parameter_set_id")? as u8;
         let chroma = chroma_format(bits, profile)?;
         bits.ue_max(12, "log2_max_frame_num_minus4")?;
         let order_type = picture_order(bits)?;
@@ -172,8 +183,10 @@ impl Sps {
         bits.skip(1)?; // gaps_in_frame_num_value_allowed_flag
         let size = picture_size(bits, chroma)?;
         let mut sps = Self {
-            width: size.0,
-            height: size.1,
+            id,
+            width: size.visible.0,
+            height: size.visible.1,
+            size,
             aspect: (1, 1),
             reorder: never_reorders(profile, constraints, order_type, references).then_some(0),
             frame_rate: None,
@@ -280,24 +293,36 @@ fn picture_order(bits: &mut Bits<'_>) -> Result<u32, Error> {
     Ok(order_type)
 }
 
-/// Reads the size in macroblocks and the cropping; gives width and height in pixels (equation 7-18 ff.).
-fn picture_size(bits: &mut Bits<'_>, chroma: u32) -> Result<(u32, u32), Error> {
-    let width = (bits.ue_max(MAX_DIMENSION / 16 - 1, "pic_width_in_mbs_minus1")? + 1) * 16;
+/// The size of a picture.
+struct Size {
+    macroblocks: (u32, u32),
+    crop: [u32; 4],
+    /// In pixels.
+    visible: (u32, u32),
+}
+
+/// Reads the size in macroblocks and the cropping (equation 7-18 ff.).
+fn picture_size(bits: &mut Bits<'_>, chroma: u32) -> Result<Size, Error> {
+    let columns = bits.ue_max(MAX_DIMENSION / 16 - 1, "pic_width_in_mbs_minus1")? + 1;
     let units = bits.ue_max(MAX_DIMENSION / 16 - 1, "pic_height_in_map_units_minus1")? + 1;
     let frames_only = bits.flag()?;
     if !frames_only {
         bits.skip(1)?; // mb_adaptive_frame_field_flag
     }
     let fields = if frames_only { 1 } else { 2 };
-    let size = (width, units * 16 * fields);
+    let mut size = Size {
+        macroblocks: (columns, units),
+        crop: [0; 4],
+        visible: (columns * 16, units * 16 * fields),
+    };
     bits.skip(1)?; // direct_8x8_inference_flag
-    if !bits.flag()? {
-        return Ok(size);
+    if bits.flag()? {
+        size.crop = [bits.ue()?, bits.ue()?, bits.ue()?, bits.ue()?];
+        let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
+        let unit_y = if chroma == 1 { 2 } else { 1 } * fields;
+        size.visible = crop(size.visible, (unit_x, unit_y), size.crop);
     }
-    let window = [bits.ue()?, bits.ue()?, bits.ue()?, bits.ue()?];
-    let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
-    let unit_y = if chroma == 1 { 2 } else { 1 } * fields;
-    Ok(crop(size, (unit_x, unit_y), window))
+    Ok(size)
 }
 
 /// Passes over `hrd_parameters()` (§E.1.2).

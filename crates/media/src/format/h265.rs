@@ -21,6 +21,8 @@ pub struct H265 {
     pub sps: Bytes,
     /// The picture parameter sets, whole NAL units, in the order of their ids.
     pub pps: Vec<Bytes>,
+    /// Width and height of the coded picture in pixels.
+    pub coded: (u32, u32),
     /// Width of the visible picture in pixels.
     pub width: u32,
     /// Height of the visible picture in pixels.
@@ -95,13 +97,15 @@ impl H265 {
         bits.ue_max(15, "sps_seq_parameter_set_id")?;
         let chroma_format = bits.ue_max(3, "chroma_format_idc")?;
         let separate = chroma_format == 3 && bits.flag()?;
-        let (width, height) = picture_size(bits, if separate { 0 } else { chroma_format })?;
+        let [coded, (width, height)] =
+            picture_size(bits, if separate { 0 } else { chroma_format })?;
         let bit_depth_luma = 8 + bits.ue_max(8, "bit_depth_luma_minus8")? as u8;
         let bit_depth_chroma = 8 + bits.ue_max(8, "bit_depth_chroma_minus8")? as u8;
         Ok(Self {
             vps: Bytes::new(),
             sps: Bytes::new(),
             pps: Vec::new(),
+            coded,
             width,
             height,
             aspect: (1, 1),
@@ -189,17 +193,19 @@ fn check_type(nal: &[u8], unit_type: u8, what: &'static str) -> Result<(), Error
     Ok(())
 }
 
-fn picture_size(bits: &mut Bits<'_>, chroma: u32) -> Result<(u32, u32), Error> {
+/// Reads the size of the coded picture, and of what is visible of it.
+fn picture_size(bits: &mut Bits<'_>, chroma: u32) -> Result<[(u32, u32); 2], Error> {
     let width = bits.ue_max(MAX_DIMENSION, "pic_width_in_luma_samples")?;
     let height = bits.ue_max(MAX_DIMENSION, "pic_height_in_luma_samples")?;
     if width == 0 || height == 0 {
         return Err(Error::invalid(SPS, "the picture has no size"));
     }
     if !bits.flag()? {
-        return Ok((width, height));
+        return Ok([(width, height); 2]);
     }
     let window = [bits.ue()?, bits.ue()?, bits.ue()?, bits.ue()?];
     let unit_x = if matches!(chroma, 1 | 2) { 2 } else { 1 };
     let unit_y = if chroma == 1 { 2 } else { 1 };
-    Ok(crop((width, height), (unit_x, unit_y), window))
+    let visible = crop((width, height), (unit_x, unit_y), window);
+    Ok([(width, height), visible])
 }
