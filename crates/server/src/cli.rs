@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,7 @@ Examples:
   lunette                                          show the demo camera
   lunette rtsp://user:password@192.168.1.10/live   show one camera
   lunette --config lunette.toml                    show the cameras of a file
+  lunette --config config.json                     show those of RTSPtoWeb's
   lunette check --config lunette.toml              say what is wrong with a file
   lunette demo-camera --listen 127.0.0.1:8554      be an RTSP camera, to try other software with
 
@@ -89,6 +91,12 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Say in TOML what RTSPtoWeb's config.json says
+    Import {
+        /// The config.json
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Ask a running server whether it lives; status 0 if it does. For containers, which have no curl
     Healthcheck {
         /// Where the server listens
@@ -131,6 +139,20 @@ pub(crate) struct TokenOptions {
     /// Make an API key, and print it with its hash for `auth.keys`
     #[arg(long, conflicts_with = "stream")]
     pub(crate) api_key: bool,
+}
+
+/// `arguments`, with RTSPtoWeb's own as we write them: `-config=FILE` with two dashes, and no `-debug`, of which the file
+/// says what counts there.
+pub(crate) fn arguments(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let debug = |text: &str| text.trim_start_matches('-').split('=').next() == Some("debug");
+    let own = |argument: OsString| match argument.to_str() {
+        Some(text) if text.starts_with('-') && debug(text) => None,
+        Some(text) if text == "-config" || text.starts_with("-config=") => {
+            Some(format!("-{text}").into())
+        }
+        _ => Some(argument),
+    };
+    arguments.filter_map(own).collect()
 }
 
 fn grant(text: &str) -> Result<Grant, auth::Error> {
@@ -204,6 +226,23 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_starts_rtsptoweb_starts_this() -> Result<(), clap::Error> {
+        for words in [
+            ["x", "-config=/a.json", "-debug=false"].as_slice(),
+            &["x", "--config=/a.json", "--debug"],
+            &["x", "-debug", "-config", "/a.json"],
+        ] {
+            let cli = Cli::try_parse_from(arguments(words.iter().map(OsString::from)))?;
+            assert_eq!(
+                cli.serve.config,
+                Some(PathBuf::from("/a.json")),
+                "{words:?}"
+            );
+        }
+        Ok(())
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
 //!
 //! Read in this order: `cli` (what can be asked for), `config` (what a file can say, and the one who keeps it),
-//! `serve` (which parts run, and how they end), `origin` (where the configuration comes from), `api` and `events` (the
+//! `serve` (which parts run, and how they end), `doors` (where it is reached), `origin` (where the configuration comes from), `api` and `events` (the
 //! control plane), `http` (routes and listener), `tls` (certificates), `ops` (health, figures),
-//! `logging`, `redact` (what must not be shown).
+//! `compat` (what RTSPtoWeb's clients want), `logging`, `redact` (what must not be shown).
 //!
 //! It never contains media logic, and never shows a secret.
 
 mod api;
 mod cli;
+mod compat;
 mod config;
 mod credentials;
+mod doors;
 mod events;
 mod http;
 mod logging;
@@ -32,13 +34,14 @@ use cli::{Cli, Command};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(answer) if !answer.use_stderr() => return answered(&answer),
         Err(error) => return failed(USAGE, redact::urls(&error.to_string()).trim_end()),
     };
     let outcome = match cli.command {
         Some(Command::Check { config }) => check(&config),
+        Some(Command::Import { config }) => import(&config),
         Some(Command::Healthcheck { address }) => serve::healthcheck(address),
         Some(Command::HashPassword) => credentials::hash_password(),
         Some(Command::Token(wanted)) => credentials::token(&wanted),
@@ -59,7 +62,14 @@ fn main() -> ExitCode {
 }
 
 fn check(path: &std::path::Path) -> anyhow::Result<()> {
-    let loaded = config::load(path, &config::Environment::of_process())?;
+    let text = config::Text::read(path, None)?;
+    let loaded = text.check(
+        &path.display().to_string(),
+        &config::Environment::of_process(),
+    )?;
+    for warning in text.warnings() {
+        writeln!(std::io::stdout(), "{}: {warning}", path.display())?;
+    }
     let channels: usize = loaded
         .streams
         .iter()
@@ -71,6 +81,12 @@ fn check(path: &std::path::Path) -> anyhow::Result<()> {
         path.display(),
         loaded.streams.len()
     )?;
+    Ok(())
+}
+
+/// Tells what RTSPtoWeb's file at `path` says, in our form.
+fn import(path: &std::path::Path) -> anyhow::Result<()> {
+    std::io::stdout().write_all(config::import(path)?.as_bytes())?;
     Ok(())
 }
 

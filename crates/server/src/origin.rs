@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use toml_edit::Value;
 
 use crate::cli::Serve;
-use crate::config::{self, Environment, Loaded, Report, Transport, Url};
+use crate::config::{self, Environment, Loaded, Report, Text, Transport, Url};
 
 /// The configuration to begin with.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Origin {
     /// The file; none where the command line says what to show.
     pub(crate) file: Option<PathBuf>,
     /// What the file says, or would say.
-    pub(crate) text: String,
+    pub(crate) text: Text,
     pub(crate) loaded: Loaded,
     pub(crate) environment: Environment,
 }
@@ -27,11 +27,8 @@ impl Origin {
     pub(crate) fn of(wanted: &Serve, environment: Environment) -> Result<Self, Report> {
         let (text, loaded) = match (&wanted.config, &wanted.url) {
             (Some(file), _) => {
-                let text = config::read(file)?;
-                let loaded = config::check(&file.display().to_string(), &text, &environment)?;
-                if loaded.streams.is_empty() {
-                    tracing::warn!("the configuration names no streams");
-                }
+                let text = Text::read(file, None)?;
+                let loaded = text.check(&file.display().to_string(), &environment)?;
                 (text, loaded)
             }
             (None, Some(url)) => {
@@ -45,6 +42,14 @@ impl Origin {
             loaded,
             environment,
         })
+    }
+
+    /// Says in the log what is odd about it.
+    pub(crate) fn warn(&self) {
+        self.text.warn();
+        if self.file.is_some() && self.loaded.streams.is_empty() {
+            tracing::warn!("the configuration names no streams");
+        }
     }
 
     /// With a demo camera, which runs until `stop`, where nothing else is to be shown.
@@ -66,9 +71,9 @@ impl Origin {
     }
 }
 
-fn without_file(text: String, environment: &Environment) -> Result<(String, Loaded), Report> {
+fn without_file(text: String, environment: &Environment) -> Result<(Text, Loaded), Report> {
     match config::check("the command line", &text, environment) {
-        Ok(loaded) => Ok((text, loaded)),
+        Ok(loaded) => Ok((text.into(), loaded)),
         // Nobody has seen the lines of this text.
         Err(report) => Err(match report.issues() {
             [issue] if issue.variable.is_none() => Report::from(issue.message.clone()),

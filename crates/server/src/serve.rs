@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
 use crate::cli::{DemoUser, LogOptions, Serve};
-use crate::config::{self, Config, Environment, Keeper, Level, LogFormat, ServerTls};
+use crate::compat::{self, Compat};
+use crate::config::{self, Config, Environment, Keeper, Level, LogFormat};
+use crate::doors::Doors;
 use crate::events::{self, Journal};
-use crate::http::{Assets, Entry, Guard, Listener, raise_open_files, router};
+use crate::http::{Assets, Entry, Guard, raise_open_files, router};
 use crate::logging::{self, LogLevel};
 use crate::ops::{self, Ops, Readiness};
 use crate::origin::Origin;
-use crate::tls::{self, Tls};
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
 /// that we shall not take our time.
@@ -78,6 +79,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<()> {
+    origin.warn();
     let cameras_stop = CancellationToken::new();
     let origin = origin.or_demo(&cameras_stop).await?;
     let config = origin.loaded.config.clone();
@@ -92,17 +94,14 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     let frames = config.server.frame_ancestors.clone();
     let settings = config.auth.clone().with_anonymous(&wanted.anonymous);
     let files = raise_open_files();
-    let listener = Listener::bind(address, files)
-        .with_context(|| format!("can't listen on {address}"))?
-        .with_tls(Tls::start(&config.tls, &stop)?);
-    let address = listener.address().unwrap_or(address);
-    redirect_to(address, &config.tls, files, &stop)?;
+    let doors = Doors::open(address, &config.tls, files, &stop)?;
+    let address = doors.address().unwrap_or(address);
     let registry = Registry::new();
     let webrtc = config.webrtc.settings(address.ip());
     let webrtc = WebRtc::bind(registry.clone(), webrtc, stop.clone())
         .context("WebRTC can't be served; see [webrtc] listen")?;
     let hls = origin.loaded.hls;
-    let guard = Guard::new(&settings, address.ip().is_loopback(), &stop)?;
+    let guard = Guard::new(&settings, doors.are_local(), &stop)?;
     let follow = Follow {
         log,
         guard: guard.clone(),
@@ -114,7 +113,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
         None => Assets::Bundled,
     };
     let metrics = ops::Settings::from(Some(&config.metrics));
-    let ops = Ops::new(registry.clone(), listener.slots(), readiness, metrics);
+    let ops = Ops::new(registry.clone(), doors.slots(), readiness, metrics);
     let parts = media(&registry, hls, &ops, &stop).merge(api);
     let parts = parts.merge(webrtc.router());
     let app = ops.around(router(registry.clone(), assets, parts, &guard, &frames));
@@ -124,10 +123,10 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     tracing::info!(event = "serving", %address, version, "serving");
     say(&format!(
         "Lunette is at {}{base}/",
-        url(address, config.tls.wanted())
+        url(address, config.tls.at_main_address())
     ));
     let webrtc = tokio::spawn(webrtc.run());
-    listener.serve(app, stop).await;
+    doors.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
     // Its viewers are told before their streams go.
     let _ = webrtc.await;
@@ -180,6 +179,7 @@ fn control(
         loaded,
         environment,
     } = origin;
+    let wanted = loaded.config.compat.clone();
     let keeper = Keeper::start(registry.clone(), environment, file, text, loaded)?;
     let journal = Journal::start(registry, &keeper, stop.clone());
     config::follow(keeper.clone(), stop.clone()).context("can't listen for signals")?;
@@ -191,24 +191,9 @@ fn control(
             follow.now(&view.config);
         }
     });
+    let compat = Compat::new(registry.clone(), keeper.clone(), wanted);
     let api = Api::new(registry.clone(), keeper, journal, stop.clone());
-    Ok(api::router(api))
-}
-
-/// Tells plain HTTP where TLS is, if `tls` says that it should be told.
-fn redirect_to(
-    address: SocketAddr,
-    tls: &ServerTls,
-    files: Option<u64>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let Some(plain) = tls.redirect else {
-        return Ok(());
-    };
-    let listener = Listener::bind(plain, files)
-        .with_context(|| format!("`tls.redirect`: can't listen on {plain}"))?;
-    tokio::spawn(listener.serve(tls::redirect(address.port()), stop.clone()));
-    Ok(())
+    Ok(api::router(api).merge(compat::router(&compat)))
 }
 
 /// Cancels `stop` after SIGINT, and `drain` after SIGTERM, while `readiness` says that we end.

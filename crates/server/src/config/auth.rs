@@ -31,6 +31,8 @@ pub(crate) struct Auth {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     pub(crate) anonymous: Option<Vec<Parsed<Grant>>>,
+    /// Whether they are told which streams there are, besides watching those that they know of.
+    pub(crate) anonymous_lists: bool,
     /// Signs media URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signing_key: Option<Password>,
@@ -159,6 +161,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             anonymous: None,
+            anonymous_lists: true,
             signing_key: None,
             session: Period(Duration::from_secs(12 * 3600)),
             media_url: Period(Duration::from_secs(12 * 3600)),

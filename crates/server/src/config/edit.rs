@@ -238,7 +238,7 @@ fn forbidden(key: &str, value: &Json) -> Option<&'static str> {
 }
 
 /// `value` in TOML; none where there is none.
-fn toml(value: &Json) -> Option<Value> {
+pub(super) fn toml(value: &Json) -> Option<Value> {
     Some(match value {
         Json::Null => return None,
         Json::Bool(truth) => Value::from(*truth),

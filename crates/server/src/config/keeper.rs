@@ -12,7 +12,7 @@ use toml_edit::DocumentMut;
 use super::edit::{self, Mode, Refused};
 use super::etag::{Etag, Seal};
 use super::store::{self, Mark};
-use super::{Config, Environment, Issue, Loaded, Report, check, read};
+use super::{Config, Environment, Issue, Loaded, Report, Text, check};
 
 /// The configuration in force, and the one who changes it. Clones are handles to the same.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ struct Inner {
 /// What is being worked on, by one at a time.
 #[derive(Debug)]
 struct Desk {
-    text: String,
+    text: Text,
     /// The state of the files when the text was read.
     mark: Mark,
     /// The file could not be written: the text is in memory alone.
@@ -112,7 +112,7 @@ impl Keeper {
         registry: Registry,
         environment: Environment,
         file: Option<PathBuf>,
-        text: String,
+        text: impl Into<Text>,
         loaded: Loaded,
     ) -> anyhow::Result<Self> {
         registry.apply(loaded.streams)?;
@@ -134,7 +134,7 @@ impl Keeper {
         };
         let mark = store::mark(&watched(file.as_ref(), &view.config));
         let desk = Desk {
-            text,
+            text: text.into(),
             mark,
             unsaved: None,
         };
@@ -163,7 +163,12 @@ impl Keeper {
     pub(crate) fn look(&self, path: &[&str]) -> Option<(Etag, Json)> {
         let desk = self.desk();
         let served = at(&self.view().served, path)?.clone();
-        Some((self.0.seal.of(&parse(&desk.text), path, &served), served))
+        Some((self.0.seal.of(&desk.text.document(), path, &served), served))
+    }
+
+    /// What stands in the file, with secrets and references, or would stand there.
+    pub(crate) fn document(&self) -> DocumentMut {
+        self.desk().text.document()
     }
 
     /// Makes `change` at `path`. Blocks: the file is written.
@@ -178,7 +183,7 @@ impl Keeper {
         self.catch_up(&mut desk).map_err(EditError::File)?;
         let view = self.view();
         let present = at(&view.served, path);
-        let mut document = parse(&desk.text);
+        let mut document = desk.text.document();
         let there = present.is_some();
         self.judge(condition, &document, path, present)?;
         match change {
@@ -194,15 +199,16 @@ impl Keeper {
                 edit::remove(&mut document, path);
             }
         }
-        let text = document.to_string();
-        let loaded = check(&self.0.name, &text, &self.0.environment)
+        let text = desk.text.changed(&document);
+        let loaded = text
+            .check(&self.0.name, &self.0.environment)
             .map_err(|report| sorted(&report, path))?;
         if at(&served(&loaded.config), &path[..path.len().min(2)]).is_none() && path.len() > 2 {
             return Err(EditError::Conflict(
                 "this is the last channel; delete the stream instead",
             ));
         }
-        if text != desk.text {
+        if text.toml() != desk.text.toml() {
             desk.unsaved = self.save(&text);
             desk.text = text;
         }
@@ -237,15 +243,19 @@ impl Keeper {
             return view.problems.clone().map_or(Ok(()), Err);
         }
         desk.mark = mark;
-        let loaded = read(file).and_then(|text| {
-            check(&self.0.name, &text, &self.0.environment).map(|loaded| (text, loaded))
+        let loaded = Text::read(file, Some(&desk.text)).and_then(|text| {
+            let loaded = text.check(&self.0.name, &self.0.environment)?;
+            Ok((text, loaded))
         });
         match loaded {
             Ok((text, loaded)) => {
-                if desk.unsaved.take().is_some() && text != desk.text {
+                if desk.unsaved.take().is_some() && text.toml() != desk.text.toml() {
                     tracing::warn!(
                         "the file was changed: what was changed over the API and could not be saved is gone"
                     );
+                }
+                if text.warnings() != desk.text.warnings() {
+                    text.warn();
                 }
                 desk.text = text;
                 self.adopt(desk, loaded);
@@ -310,13 +320,13 @@ impl Keeper {
     }
 
     /// Writes `text`; returns why it is in memory alone, where it is.
-    fn save(&self, text: &str) -> Option<String> {
+    fn save(&self, text: &Text) -> Option<String> {
         let Some(file) = &self.0.file else {
             return Some(
                 "there is no configuration file: this holds until the server ends".to_owned(),
             );
         };
-        let error = store::save(file, text).err()?;
+        let error = store::save(file, &text.in_its_form(), text.is_foreign()).err()?;
         let name = file.display();
         let why = format!("{name} can't be written ({error}): this holds until the server ends");
         tracing::warn!("{why}");
@@ -381,11 +391,6 @@ fn served(config: &Config) -> Json {
     serde_json::to_value(config).expect("the configuration is texts, numbers, lists and tables")
 }
 
-fn parse(text: &str) -> DocumentMut {
-    text.parse()
-        .expect("what is in force was read by the same parser")
-}
-
 /// What is wrong, parted into what is below `path` and what is elsewhere.
 fn sorted(report: &Report, path: &[&str]) -> EditError {
     let below = |issue: &&Issue| {
@@ -410,6 +415,7 @@ fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
         ("log.format", first.log.format != now.log.format),
         ("hls", first.hls != now.hls),
         ("webrtc", first.webrtc != now.webrtc),
+        ("compat", first.compat != now.compat),
     ];
     let differing = parts.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(name, _)| name).collect()

@@ -3,6 +3,7 @@
 //! The structs are the one truth: `config/lunette.toml` shows every key of theirs, which a test proves.
 
 mod auth;
+mod compat;
 mod edit;
 mod environment;
 mod etag;
@@ -14,8 +15,10 @@ mod proxies;
 #[cfg(test)]
 mod reference;
 mod resolve;
+mod rtsptoweb;
 mod secret;
 mod store;
+mod text;
 mod tls;
 mod units;
 mod watcher;
@@ -32,14 +35,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use auth::{Auth, Jwt, TokenBackend};
-pub(crate) use edit::Mode;
+pub(crate) use compat::Compat;
+pub(crate) use edit::{Mode, Refused};
 pub(crate) use environment::Environment;
 pub(crate) use issue::{Issue, Report};
 pub(crate) use keeper::{Change, Condition, EditError, Edited, Keeper, View, one_stream};
 use ordered::Ordered;
 use parse::Parsed as File;
 pub(crate) use proxies::{Ancestor, BasePath, Network};
+pub(crate) use resolve::ONLY_CHANNEL;
+pub(crate) use rtsptoweb::{camera_url, import};
 pub(crate) use secret::{Password, Url};
+pub(crate) use text::Text;
 pub(crate) use tls::{Acme, ServerTls};
 use units::{Period, Size, Span};
 pub(crate) use watcher::follow;
@@ -67,6 +74,7 @@ pub(crate) struct Config {
     pub(crate) metrics: Metrics,
     pub(crate) hls: Hls,
     pub(crate) webrtc: WebRtc,
+    pub(crate) compat: Compat,
     /// What holds for every channel that does not say otherwise. A stream and a channel take the same keys.
     pub(crate) defaults: Policy,
     /// The cameras, by their ids, which are part of their URLs: letters, digits, `-`, `_`, `.` and `~`.
@@ -172,6 +180,9 @@ pub(crate) struct Policy {
     /// Connect to a camera only while somebody watches it. `false`: always, so that the first picture comes at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// Take the camera's sound, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audio: Option<bool>,
     /// How long the connection is kept after the last viewer left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
@@ -228,6 +239,9 @@ pub(crate) struct Stream {
     /// Connect only while somebody watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// Take the camera's sound, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audio: Option<bool>,
     /// How long the connection is kept after the last viewer left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
@@ -247,6 +261,9 @@ pub(crate) struct Stream {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelSettings)]
 pub(crate) struct Channel {
+    /// The name that people give it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
     /// `rtsp://` or `rtsps://` (encrypted). A user name and password may stand in it, percent-encoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
@@ -272,6 +289,9 @@ pub(crate) struct Channel {
     /// Connect only while somebody watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_demand: Option<bool>,
+    /// Take the camera's sound, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audio: Option<bool>,
     /// How long the connection is kept after the last viewer left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linger: Option<Span>,
@@ -403,11 +423,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// Reads and checks the configuration file at `path`.
 pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Loaded, Report> {
-    check(&path.display().to_string(), &read(path)?, environment)
+    Text::read(path, None)?.check(&path.display().to_string(), environment)
 }
 
 /// The text of the configuration file at `path`.
-pub(crate) fn read(path: &Path) -> Result<String, Report> {
+fn read(path: &Path) -> Result<String, Report> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| Report::unreadable(&name, error);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
@@ -419,6 +439,11 @@ pub(crate) fn read(path: &Path) -> Result<String, Report> {
 
 /// Checks `text`, the contents of the configuration file called `name`, with what `environment` adds.
 pub(crate) fn check(name: &str, text: &str, environment: &Environment) -> Result<Loaded, Report> {
+    examine(text, environment).map_err(|issues| Report::new(name, text, issues))
+}
+
+/// What `text` means with what `environment` adds, or all that is wrong with it.
+fn examine(text: &str, environment: &Environment) -> Result<Loaded, Vec<Issue>> {
     let mut parsed = File::new(text, environment);
     let (streams, mut problems) = resolve::streams(&parsed.config);
     let hls = resolve::hls(&parsed.config.hls, &mut problems);
@@ -432,15 +457,14 @@ pub(crate) fn check(name: &str, text: &str, environment: &Environment) -> Result
         .collect();
     parsed.issues.extend(more);
     parsed.attribute();
-    if parsed.issues.is_empty() {
-        let config = parsed.config;
-        return Ok(Loaded {
-            config,
-            streams,
-            hls,
-        });
+    if !parsed.issues.is_empty() {
+        return Err(parsed.issues);
     }
-    Err(Report::new(name, text, parsed.issues))
+    Ok(Loaded {
+        config: parsed.config,
+        streams,
+        hls,
+    })
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ fn with_defaults() -> Config {
     Config {
         defaults: Policy {
             on_demand: Some(policy.on_demand),
+            audio: Some(true),
             linger: Some(Span(policy.linger)),
             stall: Some(Period(policy.stall)),
             ring: Ring {

@@ -101,6 +101,10 @@ pub(super) fn hls(hls: &Hls, problems: &mut Vec<Problem>) -> Settings {
     settings
 }
 
+fn only_channel() -> ChannelId {
+    ChannelId::new(ONLY_CHANNEL).expect("`0` is an id")
+}
+
 fn channels(
     id: &StreamId,
     stream: &Stream,
@@ -113,14 +117,11 @@ fn channels(
     let only = stream.url.is_some() || stream.url_file.is_some();
     match (only, listed.is_empty()) {
         (true, true) => {
-            let only = ChannelId::new(ONLY_CHANNEL).expect("`0` is an id");
-            wished.push((only, stream.shared(), true));
+            wished.push((only_channel(), stream.shared(), true));
         }
         (false, false) => {
-            let merged = listed
-                .iter()
-                .map(|(id, channel)| (id.clone(), channel.clone().over(stream.shared()), false));
-            wished.extend(merged);
+            let whole = stream.whole_channels().into_iter();
+            wished.extend(whole.map(|(id, channel)| (id, channel, false)));
         }
         (true, false) => problems.push(Problem::new(
             &[path[0], path[1], "url"],
@@ -139,6 +140,8 @@ fn channels(
                 path.extend(["channels", channel_id.as_str()]);
             }
             let policy = channel.policy(defaults);
+            let audio = channel.audio.or(defaults.audio);
+            let channel = Channel { audio, ..channel };
             let source = camera(&channel, policy.stall)
                 .map_err(|wrong| {
                     path.extend(wrong.key);
@@ -188,6 +191,7 @@ pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Sourc
     config.tls.insecure_skip_verify = channel.tls.insecure_skip_verify.unwrap_or_default();
     config.tls.ca_file.clone_from(&channel.tls.ca_file);
     config.timeouts.silence = stall;
+    config.audio = channel.audio.unwrap_or(true);
     Ok(Arc::new(Camera::new(config)?))
 }
 
@@ -288,9 +292,21 @@ impl From<Error> for Wrong {
 }
 
 impl Stream {
+    /// Its channels with what holds for all of them.
+    pub(crate) fn whole_channels(&self) -> Vec<(ChannelId, Channel)> {
+        if self.channels.is_empty() {
+            return vec![(only_channel(), self.shared())];
+        }
+        let listed = self.channels.0.iter();
+        listed
+            .map(|(id, channel)| (id.clone(), channel.clone().over(self.shared())))
+            .collect()
+    }
+
     /// What holds for all channels.
     fn shared(&self) -> Channel {
         Channel {
+            name: String::new(),
             url: self.url.clone(),
             url_file: self.url_file.clone(),
             username: self.username.clone(),
@@ -299,6 +315,7 @@ impl Stream {
             transport: self.transport,
             tls: self.tls.clone(),
             on_demand: self.on_demand,
+            audio: self.audio,
             linger: self.linger,
             stall: self.stall,
             ring: self.ring,
@@ -312,6 +329,7 @@ impl Channel {
         // Who says one of a pair means it instead of the other.
         let own_password = self.password.is_some() || self.password_file.is_some();
         Self {
+            name: self.name,
             url: self.url.or(base.url),
             url_file: self.url_file.or(base.url_file),
             username: self.username.or(base.username),
@@ -330,6 +348,7 @@ impl Channel {
                 ca_file: self.tls.ca_file.or(base.tls.ca_file),
             },
             on_demand: self.on_demand.or(base.on_demand),
+            audio: self.audio.or(base.audio),
             linger: self.linger.or(base.linger),
             stall: self.stall.or(base.stall),
             ring: super::Ring {

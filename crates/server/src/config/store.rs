@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 const PRIVATE: u32 = 0o600;
 
 /// Puts `text` into the file at `path`, so that a reader, or a machine whose power fails, finds the old text or the new
-/// one, whole: a new file beside it, synced, takes its place. Links are followed; mode and owner stay.
-pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
+/// one, whole: a new file beside it, synced, takes its place. Links are followed; mode and owner stay, but
+/// nobody besides the owner may read what is `private`.
+pub(super) fn save(path: &Path, text: &str, private: bool) -> io::Result<()> {
     let path = &fs::canonicalize(path)?;
     let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -21,7 +22,7 @@ pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let written = write(&fresh, path, text).and_then(|()| fs::rename(&fresh, path));
+    let written = write(&fresh, path, text, private).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
     }
@@ -29,7 +30,7 @@ pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn write(fresh: &Path, path: &Path, text: &str) -> io::Result<()> {
+fn write(fresh: &Path, path: &Path, text: &str, private: bool) -> io::Result<()> {
     let old = fs::metadata(path)?;
     let mut file = OpenOptions::new()
         .write(true)
@@ -40,7 +41,12 @@ fn write(fresh: &Path, path: &Path, text: &str) -> io::Result<()> {
     if (ours.uid(), ours.gid()) != (old.uid(), old.gid()) {
         fchown(&file, Some(old.uid()), Some(old.gid()))?;
     }
-    file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    let mode = if private {
+        PRIVATE
+    } else {
+        old.mode() & 0o7777
+    };
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -80,12 +86,14 @@ mod tests {
         fs::write(directory.path().join(".real.toml.new"), "left over").unwrap();
         std::os::unix::fs::symlink("real.toml", &link).unwrap();
         let before = mark(std::slice::from_ref(&link));
-        save(&link, "new").unwrap();
+        save(&link, "new", false).unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
-        assert_ne!(mark(&[link]), before);
+        assert_ne!(mark(std::slice::from_ref(&link)), before);
+        save(&link, "new", true).unwrap();
+        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
@@ -96,7 +104,7 @@ mod tests {
         // Nothing can be created in place of a directory, for root neither.
         fs::create_dir(directory.path().join(".a.toml.new")).unwrap();
         fs::write(directory.path().join(".a.toml.new/x"), "").unwrap();
-        assert!(save(&file, "new").is_err());
+        assert!(save(&file, "new", false).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "old");
     }
 }

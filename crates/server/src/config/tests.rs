@@ -53,6 +53,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         log,
         hls,
         webrtc,
+        compat,
         defaults,
         streams,
         webhooks,
@@ -78,6 +79,14 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
     let policy = Channel::default().policy(&defaults);
     assert_eq!(policy, hub::Policy::default());
     assert_eq!(metrics, Metrics::default());
+    let save_dir = compat.save_dir.clone();
+    assert_eq!(
+        compat,
+        Compat {
+            save_dir,
+            ..Compat::default()
+        }
+    );
     assert_eq!(webrtc.listen.map(|at| at.port()), Some(egress_webrtc::PORT));
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["front", "garden", "yard", "roof"]);
@@ -100,6 +109,7 @@ fn the_sample_shows_every_key_there_is() {
         "log",
         "hls",
         "webrtc",
+        "compat",
         "defaults",
         "streams.x",
         "streams.x.channels.y",
@@ -214,9 +224,9 @@ fn a_stream_has_either_a_url_or_channels() {
         told.contains("t.toml:2:1: streams.a.url: a stream has either"),
         "{told}"
     );
-    let told = report("[streams.a.channels.x]\nname = \"rtsp://h/\"\n[streams.b.channels.y]\n");
+    let told = report("[streams.a.channels.x]\nnames = \"rtsp://h/\"\n[streams.b.channels.y]\n");
     assert!(
-        told.contains("there is no key `name` in [streams.a.channels.x]"),
+        told.contains("there is no key `names` in [streams.a.channels.x]"),
         "{told}"
     );
     assert!(

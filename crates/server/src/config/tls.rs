@@ -19,6 +19,13 @@ const CACHE: &str = "/var/lib/lunette/acme";
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerTls {
+    /// Where TLS is spoken beside the plain HTTP of `server.listen`; without it `server.listen` speaks TLS itself.
+    #[serde(
+        deserialize_with = "units::some_address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>)]
+    pub(crate) listen: Option<SocketAddr>,
     /// The certificate and those that vouch for it, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -70,6 +77,11 @@ impl Default for Acme {
 }
 
 impl ServerTls {
+    /// Whether the address of `server.listen` speaks it.
+    pub(crate) fn at_main_address(&self) -> bool {
+        self.wanted() && self.listen.is_none()
+    }
+
     /// Whether there is to be TLS at all.
     pub(crate) fn wanted(&self) -> bool {
         self.certificate.is_some() || !self.acme.domains.is_empty()
@@ -102,6 +114,13 @@ impl ServerTls {
         }
         if let Some(Err(error)) = self.files().map(|files| files.load()) {
             wrong(&[error.key()], error.to_string());
+        }
+        if self.listen.is_some() && !self.wanted() {
+            wrong(
+                &["listen"],
+                "there is no TLS to speak here: name a certificate and key, or acme.domains"
+                    .to_owned(),
+            );
         }
         if self.redirect.is_some() && !self.wanted() {
             wrong(

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,8 +89,23 @@ impl Slots {
 }
 
 impl Listener {
-    /// Listens on `address`. `files` is how many open files the system allows.
+    /// Listens on `address`; where that is all addresses and the system has no IPv6, on those of IPv4. `files` is how
+    /// many open files the system allows.
     pub(crate) fn bind(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
+        let bound = Self::bind_to(address, files);
+        let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+        match bound {
+            Err(error)
+                if address.ip() == Ipv6Addr::UNSPECIFIED
+                    && error.kind() != io::ErrorKind::AddrInUse =>
+            {
+                Self::bind_to(v4, files).map_err(|_| error)
+            }
+            bound => bound,
+        }
+    }
+
+    fn bind_to(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -99,6 +114,10 @@ impl Listener {
         // A restart must not wait for the connections of the run before.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            // All addresses are those of IPv4, too, whatever the system takes for granted.
+            socket.set_only_v6(false)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let allowed = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(64));

@@ -24,7 +24,7 @@ use crate::config::Ancestor;
 
 pub(crate) use assets::Assets;
 pub(crate) use entry::Entry;
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Refusal};
 pub(crate) use listener::{Listener, Slots, raise_open_files};
 pub(crate) use problem::problem;
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::needs::{self, Need};
 use super::{Guard, Presented, Refusal, Watching, carry, origin};
+use crate::compat;
 use crate::http::client::Client;
 
 /// A request, as far as it matters who may send it.
@@ -75,7 +76,13 @@ impl Asked {
     }
 
     fn changes(&self) -> bool {
-        !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
+        let pattern = self.pattern.as_ref().map_or("", MatchedPath::as_str);
+        needs::changes(&self.method, pattern)
+    }
+
+    fn is_rtsptowebs(&self) -> bool {
+        let pattern = self.pattern.as_ref();
+        pattern.is_some_and(|pattern| needs::is_rtsptowebs(pattern.as_str()))
     }
 
     /// Whether a page of somebody else makes a browser do it in its user's name.
@@ -103,7 +110,11 @@ pub(super) async fn enforce(
     let identity = match guard.admit(&asked).await {
         Ok(identity) => identity,
         Err((refusal, who)) => {
-            let response = refusal.response(request.headers(), asked.watching.is_some());
+            let response = if asked.is_rtsptowebs() {
+                compat::refused(refusal)
+            } else {
+                refusal.response(request.headers(), asked.watching.is_some())
+            };
             audit(&asked, &who, &path, response.status());
             return response;
         }

@@ -218,6 +218,13 @@ impl Guard {
         stream: Option<&str>,
     ) -> Result<(), Refusal> {
         let policy = self.policy();
+        if matches!(need, Need::Some(_))
+            && identity.who == Who::Anonymous
+            && !self.current().settings.anonymous_lists
+        {
+            let why = "who says nothing of who they are gets no list (`auth.anonymous_lists`)";
+            return Err(Refusal::Unauthenticated(why));
+        }
         let (decision, action) = match need {
             Need::Open => return Ok(()),
             Need::Stream(action) => (policy.decide(identity, action, stream), action),

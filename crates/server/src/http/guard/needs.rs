@@ -78,6 +78,29 @@ pub(super) const TABLE: &[Row] = &[
     ("/api/v1/probe", CONTROL, CONTROL),
     ("/api/v1/config", CONTROL, CONTROL),
     ("/api/v1/status", CONTROL, CONTROL),
+    // RTSPtoWeb's control API, with the passwords of cameras in it, and its recordings.
+    ("/streams", CONTROL, CONTROL),
+    ("/streams/multi/control/add", CONTROL, CONTROL),
+    ("/streams/multi/control/delete", CONTROL, CONTROL),
+    ("/stream/{stream}/add", CONTROL, CONTROL),
+    ("/stream/{stream}/edit", CONTROL, CONTROL),
+    ("/stream/{stream}/delete", CONTROL, CONTROL),
+    ("/stream/{stream}/reload", CONTROL, CONTROL),
+    ("/stream/{stream}/info", CONTROL, CONTROL),
+    ("/stream/{stream}/channel/{channel}/add", CONTROL, CONTROL),
+    ("/stream/{stream}/channel/{channel}/edit", CONTROL, CONTROL),
+    (
+        "/stream/{stream}/channel/{channel}/delete",
+        CONTROL,
+        CONTROL,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/reload",
+        CONTROL,
+        CONTROL,
+    ),
+    ("/stream/{stream}/channel/{channel}/info", CONTROL, CONTROL),
+    ("/stream/{stream}/channel/{channel}/codec", CONTROL, CONTROL),
     // Media.
     ("/stream/{stream}/state", WATCH, CONTROL),
     ("/stream/{stream}/channel/{channel}/state", WATCH, CONTROL),
@@ -143,6 +166,26 @@ pub(super) fn proto(pattern: &str) -> Proto {
         "mse" => Proto::Mse,
         _ if pattern.contains("/whep") || last == "webrtc" => Proto::WebRtc,
         _ => Proto::Hls,
+    }
+}
+
+/// Whether the route `pattern` is one of RTSPtoWeb's, whose clients want its words for a no.
+pub(super) fn is_rtsptowebs(pattern: &str) -> bool {
+    const LAST: [&str; 6] = ["add", "edit", "delete", "reload", "info", "codec"];
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    pattern == "/streams" || LAST.contains(&last) && !pattern.starts_with("/api/")
+}
+
+/// Whether `method` on the route `pattern` changes something. RTSPtoWeb's clients change things by GET.
+pub(super) fn changes(method: &Method, pattern: &str) -> bool {
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    match *method {
+        Method::OPTIONS => false,
+        Method::GET | Method::HEAD => {
+            is_rtsptowebs(pattern) && matches!(last, "delete" | "reload")
+                || pattern.contains("/save/mp4/")
+        }
+        _ => true,
     }
 }
 
