@@ -15,7 +15,7 @@ exec "$@"`;
 /** Runs the file of `meta` again in a network namespace that ends with it, and ends; inside, it returns. */
 export function alone(meta) {
   if (process.env.LUNETTE_ALONE) return;
-  const again = ["-n", "sh", "-ec", SETUP, "sh", process.execPath, ...process.execArgv, fileURLToPath(meta.url)];
+  const again = ["-n", "sh", "-ec", SETUP, "sh", process.execPath, ...process.execArgv, fileURLToPath(meta.url), ...process.argv.slice(2)];
   const { status, error } = spawnSync("unshare", again, { stdio: "inherit", env: { ...process.env, LUNETTE_ALONE: "1" } });
   if (error) throw error;
   process.exit(status ?? 1);

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that costs as little as it can: one connection, GET only, bodies of a known length.
+//! An HTTP/1.1 client that costs as little as it can: one connection, bodies of a known length.
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,8 +17,8 @@ pub struct Connection {
     buffer: Vec<u8>,
 }
 
-/// An answer; its body is what is left in the connection's buffer.
-#[derive(Debug, Clone, Copy)]
+/// An answer's head.
+#[derive(Debug, Clone)]
 pub struct Answer {
     /// Such as 200.
     pub status: u16,
@@ -26,6 +26,8 @@ pub struct Answer {
     pub len: usize,
     /// A cache in front says that it had it (`X-Cache: HIT`).
     pub hit: bool,
+    /// Where what was made is (`Location`).
+    pub location: Option<String>,
 }
 
 impl Connection {
@@ -46,7 +48,38 @@ impl Connection {
         path: &str,
         look: impl FnOnce(&[u8]) -> T,
     ) -> Result<(Answer, T)> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.authority);
+        self.ask(&format!("GET {path}"), "", look).await
+    }
+
+    /// Posts `body` of the type `kind` to `path`; the answer's body goes to `look`.
+    pub async fn post<T>(
+        &mut self,
+        path: &str,
+        kind: &str,
+        body: &str,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<(Answer, T)> {
+        let rest = format!(
+            "Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.ask(&format!("POST {path}"), &rest, look).await
+    }
+
+    /// Deletes `path`.
+    pub async fn delete(&mut self, path: &str) -> Result<Answer> {
+        Ok(self.ask(&format!("DELETE {path}"), "", |_| ()).await?.0)
+    }
+
+    /// Sends a request whose line begins with `what`, and whose headers end with `rest`.
+    async fn ask<T>(
+        &mut self,
+        what: &str,
+        rest: &str,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<(Answer, T)> {
+        let rest = if rest.is_empty() { "\r\n" } else { rest };
+        let request = format!("{what} HTTP/1.1\r\nHost: {}\r\n{rest}", self.authority);
         self.stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
         let (answer, body) = loop {
@@ -59,7 +92,8 @@ impl Connection {
         while self.buffer.len() < body + answer.len {
             self.more().await?;
         }
-        Ok((answer, look(&self.buffer[body..body + answer.len])))
+        let body = look(&self.buffer[body..body + answer.len]);
+        Ok((answer, body))
     }
 
     async fn more(&mut self) -> Result<()> {
@@ -78,18 +112,27 @@ fn read_head(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
     let head = std::str::from_utf8(&bytes[..end])?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
-    let status = status.context("no status")?.parse()?;
-    let (mut len, mut hit) = (None, false);
+    let status: u16 = status.context("no status")?.parse()?;
+    let (mut len, mut hit, mut location) = (None, false, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => len = Some(value.trim().parse()?),
             "transfer-encoding" => bail!("the body is chunked"),
+            "location" => location = Some(value.trim().to_owned()),
             "x-cache" => hit = value.trim() == "HIT",
             _ => {}
         }
     }
+    // RFC 9110 section 8.6: such an answer has none.
+    let len = if status == 204 { Some(0) } else { len };
     let len = len.context("no Content-Length")?;
-    Ok(Some((Answer { status, len, hit }, end + 4)))
+    let answer = Answer {
+        status,
+        len,
+        hit,
+        location,
+    };
+    Ok(Some((answer, end + 4)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory in bytes.
     pub rss: u64,
+    /// Open files, sockets among them.
+    pub files: usize,
+    /// Threads.
+    pub threads: u64,
     /// When this was read.
     pub at: Instant,
 }
@@ -33,14 +37,15 @@ impl Usage {
             .filter_map(|field| field.parse::<f64>().ok())
             .sum();
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let rss = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-            .unwrap_or(0);
+        let number = |name: &str| {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+            rest.split_whitespace().next()?.parse::<u64>().ok()
+        };
         Ok(Self {
             cpu: Duration::from_secs_f64(ticks / TICKS_PER_SECOND),
-            rss: rss * 1024,
+            rss: number("VmRSS:").unwrap_or(0) * 1024,
+            files: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count),
+            threads: number("Threads:").unwrap_or(0),
             at: Instant::now(),
         })
     }

@@ -171,7 +171,7 @@ impl Player {
                 let path = m3u8::resolve(&self.media, &newest);
                 let (answer, ()) = self.connection.get(&path, |_| ()).await?;
                 ensure!(answer.status == 200, "status {} of a part", answer.status);
-                note(&self.tally, answer, None);
+                note(&self.tally, &answer, None);
             }
         }
     }
@@ -192,7 +192,7 @@ impl Player {
         let (answer, end) = self.connection.get(&path, look).await?;
         ensure!(answer.status == 200, "status {}", answer.status);
         let end = end?;
-        note(&self.tally, answer, Some(ask));
+        note(&self.tally, &answer, Some(ask));
         Ok(end)
     }
 }
@@ -220,7 +220,7 @@ fn meet(target: &Target, media: &str, n: usize, tally: &Shared) -> watch::Receiv
     asks
 }
 
-fn note(tally: &Shared, answer: Answer, ask: Option<&str>) {
+fn note(tally: &Shared, answer: &Answer, ask: Option<&str>) {
     let mut tally = tally.borrow_mut();
     tally.requests += 1;
     tally.hits += u64::from(answer.hit);
