@@ -1,0 +1,37 @@
+//! An RTSP/1.0 server (RFC 2326) for viewers: players, recorders, and whatever else takes RTSP cameras.
+//!
+//! Read in this order: [`RtspServer`] and [`Gate`] (what the outside gives and gets), `place` (what a URL means), `session`
+//! (requests, pure), `describe` (formats as a session description, pure), `unit` (frames to whole packets, pure), `stage`
+//! (one task a Channel, started with its first viewer and ended with its last, which feeds a ring of units), `play` (what
+//! one viewer gets), `client` (its driver: one task), `desk` and `shards` (who writes), `udp` (the ports all share).
+//!
+//! Packets are made once per Stream, with their headers, and shared by all its viewers. This crate never knows another
+//! egress or an ingest, nor who may do what.
+
+mod client;
+mod clock;
+mod describe;
+mod desk;
+mod error;
+mod gate;
+mod gather;
+mod outbox;
+mod pace;
+mod place;
+mod play;
+mod random;
+mod service;
+mod session;
+mod settings;
+mod shards;
+mod stage;
+#[cfg(test)]
+mod testing;
+mod udp;
+mod unit;
+mod watch;
+
+pub use error::Error;
+pub use gate::{Admission, Ask, Gate, Presented, Refused};
+pub use service::{Door, RtspServer, tune};
+pub use settings::{PORT, Settings, UDP_PORT, UdpPorts};
