@@ -16,6 +16,7 @@ pub(crate) struct Doors {
     main: Listener,
     /// TLS, where it has an address of its own.
     secure: Option<Listener>,
+    tls: Option<Tls>,
 }
 
 impl Doors {
@@ -31,15 +32,17 @@ impl Doors {
         let tls = Tls::start(settings, stop)?;
         let doors = match settings.listen {
             None => Self {
-                main: main.with_tls(tls),
+                main: main.with_tls(tls.clone()),
                 secure: None,
+                tls,
             },
             Some(beside) => {
                 let secure = Listener::bind(beside, files)
                     .with_context(|| format!("`tls.listen`: can't listen on {beside}"))?;
                 Self {
                     main,
-                    secure: Some(secure.with_tls(tls)),
+                    secure: Some(secure.with_tls(tls.clone())),
+                    tls,
                 }
             }
         };
@@ -50,6 +53,11 @@ impl Doors {
     /// The address of `server.listen`.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.main.address().ok()
+    }
+
+    /// TLS for those that have an address of their own.
+    pub(crate) fn tls(&self) -> Option<Tls> {
+        self.tls.clone()
     }
 
     /// Whether only this machine can come in.

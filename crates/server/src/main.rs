@@ -19,6 +19,7 @@ mod logging;
 mod ops;
 mod origin;
 mod redact;
+mod rtsp;
 mod serve;
 mod time;
 mod tls;

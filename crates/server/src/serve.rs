@@ -23,6 +23,7 @@ use crate::http::{Assets, Entry, Guard, raise_open_files, router};
 use crate::logging::{self, LogLevel};
 use crate::ops::{self, Ops, Readiness};
 use crate::origin::Origin;
+use crate::rtsp;
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
 /// that we shall not take our time.
@@ -97,11 +98,10 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     let doors = Doors::open(address, &config.tls, files, &stop)?;
     let address = doors.address().unwrap_or(address);
     let registry = Registry::new();
-    let webrtc = config.webrtc.settings(address.ip());
-    let webrtc = WebRtc::bind(registry.clone(), webrtc, stop.clone())
-        .context("WebRTC can't be served; see [webrtc] listen")?;
+    let webrtc = webrtc(&config, address, &registry, &stop)?;
     let hls = origin.loaded.hls;
     let guard = Guard::new(&settings, doors.are_local(), &stop)?;
+    let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, doors.tls(), &stop)?;
     let follow = Follow {
         log,
         guard: guard.clone(),
@@ -129,11 +129,23 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
     doors.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
     // Its viewers are told before their streams go.
-    let _ = webrtc.await;
+    let _ = tokio::join!(webrtc, rtsp);
     registry.shutdown().await;
     cameras_stop.cancel();
     tracing::info!(event = "stopped", "stopped");
     Ok(())
+}
+
+/// WebRTC for a server whose pages are at `address`.
+fn webrtc(
+    config: &Config,
+    address: SocketAddr,
+    registry: &Registry,
+    stop: &CancellationToken,
+) -> anyhow::Result<WebRtc> {
+    let settings = config.webrtc.settings(address.ip());
+    WebRtc::bind(registry.clone(), settings, stop.clone())
+        .context("WebRTC can't be served; see [webrtc] listen")
 }
 
 /// The routers of all egresses, and of operations.

@@ -416,6 +416,7 @@ fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
         ("hls", first.hls != now.hls),
         ("webrtc", first.webrtc != now.webrtc),
         ("compat", first.compat != now.compat),
+        ("rtsp", first.rtsp != now.rtsp),
     ];
     let differing = parts.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(name, _)| name).collect()

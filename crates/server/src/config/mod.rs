@@ -15,6 +15,7 @@ mod proxies;
 #[cfg(test)]
 mod reference;
 mod resolve;
+mod rtsp;
 mod rtsptoweb;
 mod secret;
 mod store;
@@ -44,6 +45,7 @@ use ordered::Ordered;
 use parse::Parsed as File;
 pub(crate) use proxies::{Ancestor, BasePath, Network};
 pub(crate) use resolve::ONLY_CHANNEL;
+pub(crate) use rtsp::Rtsp;
 pub(crate) use rtsptoweb::{camera_url, import};
 pub(crate) use secret::{Password, Url};
 pub(crate) use text::Text;
@@ -75,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     pub(crate) webrtc: WebRtc,
     pub(crate) compat: Compat,
+    pub(crate) rtsp: Rtsp,
     /// What holds for every channel that does not say otherwise. A stream and a channel take the same keys.
     pub(crate) defaults: Policy,
     /// The cameras, by their ids, which are part of their URLs: letters, digits, `-`, `_`, `.` and `~`.
@@ -451,6 +454,8 @@ fn examine(text: &str, environment: &Environment) -> Result<Loaded, Vec<Issue>> 
     parsed.config.auth.check(&mut problems);
     resolve::webhooks(&parsed.config.webhooks, &mut problems);
     parsed.config.webrtc.check(&mut problems);
+    let tls = parsed.config.tls.wanted();
+    parsed.config.rtsp.check(tls, &mut problems);
     let more: Vec<_> = problems
         .into_iter()
         .map(|problem| problem.located(&parsed))

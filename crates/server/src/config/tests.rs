@@ -54,6 +54,7 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         hls,
         webrtc,
         compat,
+        rtsp,
         defaults,
         streams,
         webhooks,
@@ -88,6 +89,23 @@ fn the_sample_with_every_key_uncommented_is_good_and_shows_the_defaults() {
         }
     );
     assert_eq!(webrtc.listen.map(|at| at.port()), Some(egress_webrtc::PORT));
+    assert_eq!(rtsp.listen.map(|at| at.port()), Some(egress_rtsp::PORT));
+    assert_eq!(rtsp.udp_port, Some(egress_rtsp::UDP_PORT));
+    let others = Rtsp::default();
+    assert_eq!(
+        (
+            rtsp.enable,
+            &rtsp.transports,
+            rtsp.timeout,
+            rtsp.max_connections
+        ),
+        (
+            others.enable,
+            &others.transports,
+            others.timeout,
+            others.max_connections
+        )
+    );
     let ids: Vec<_> = streams.0.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["front", "garden", "yard", "roof"]);
     assert_eq!(loaded.streams.len(), 4);
@@ -110,6 +128,7 @@ fn the_sample_shows_every_key_there_is() {
         "hls",
         "webrtc",
         "compat",
+        "rtsp",
         "defaults",
         "streams.x",
         "streams.x.channels.y",

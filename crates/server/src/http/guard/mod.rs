@@ -12,6 +12,7 @@ mod needs;
 mod origin;
 mod passwords;
 mod refusal;
+mod rtsp;
 mod session;
 mod tokens;
 

@@ -28,6 +28,8 @@ pub(crate) enum Proto {
     WebRtc,
     #[serde(rename = "HLS")]
     Hls,
+    #[serde(rename = "RTSP")]
+    Rtsp,
 }
 
 /// A row: the route as the router has it, what reading it needs (GET, HEAD), and what all else needs. OPTIONS needs
