@@ -34,12 +34,21 @@ export class Reel {
    * before it nor a gap that ends at a key frame. `gaps` is how often pictures were left out rightly.
    */
   judge(fragments) {
+    return this.#follow(fragments.map((fragment) => ({ number: this.number(fragment), sync: fragment.sync })));
+  }
+
+  /** The same for a file of H.264 with delimiters, and how many pictures there are in it. */
+  judgeFile(file) {
+    const numbers = new Film(readFileSync(file)).pictures.map((picture) => this.numbers.get(key(picture)));
+    return { pictures: numbers.length, ...this.#follow(numbers.map((number) => ({ number, sync: true }))) };
+  }
+
+  #follow(pictures) {
     const wrong = [];
     let [gaps, last] = [0, undefined];
-    fragments.forEach((fragment, i) => {
-      const number = this.number(fragment);
+    pictures.forEach(({ number, sync }, i) => {
       const follows = number === (last + 1) % this.film.pictures.length;
-      const starts = fragment.sync && this.film.pictures[number]?.some((nal) => (nal[0] & 31) === 5);
+      const starts = sync && this.film.pictures[number]?.some((nal) => (nal[0] & 31) === 5);
       if (!follows && !starts) wrong.push({ at: i, number, after: last });
       if (last !== undefined && !follows) gaps++;
       last = number;
