@@ -133,8 +133,8 @@ pub(crate) fn playlist(text: &Text, asked: &Asked, named: bool) -> Response {
 }
 
 /// A file of media, under a name that never means anything else.
-pub(crate) fn media(kind: &'static str, etag: &str, asked: &Asked, body: &Bytes) -> Response {
-    let etag = HeaderValue::from_str(etag).unwrap_or(HeaderValue::from_static("\"?\""));
+pub(crate) fn media(kind: &'static str, etag: String, asked: &Asked, body: &Bytes) -> Response {
+    let etag = HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"?\""));
     let mut response = tagged(&etag, asked, body);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, FOR_LONG);

@@ -151,7 +151,7 @@ async fn file(
     };
     let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, look).await?;
     let etag = format!("\"{token}-{file}\"");
-    Ok(counted(&run, answer::media(kind, &etag, &asked, &body)))
+    Ok(counted(&run, answer::media(kind, etag, &asked, &body)))
 }
 
 fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static str)> {

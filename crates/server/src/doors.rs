@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerTls;
-use crate::http::{Listener, Slots};
+use crate::http::{App, Listener, Slots};
 use crate::tls::{self, Tls};
 
 /// The sockets that are listened on.
@@ -72,7 +71,7 @@ impl Doors {
     }
 
     /// Serves `app` until `stop`, and what is under way to its end.
-    pub(crate) async fn serve(self, app: Router, stop: CancellationToken) {
+    pub(crate) async fn serve(self, app: impl App, stop: CancellationToken) {
         let Some(secure) = self.secure else {
             return self.main.serve(app, stop).await;
         };

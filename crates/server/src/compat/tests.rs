@@ -13,7 +13,8 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::config::{Environment, Text};
-use crate::http::{Assets, Guard};
+use crate::http::{Assets, Front, Guard};
+use crate::ops::Around;
 
 /// RTSPtoWeb's file, as small as can be.
 const CONFIG: &str =
@@ -48,7 +49,8 @@ impl Rig {
         )
         .unwrap();
         let compat = Compat::new(registry.clone(), keeper, settings);
-        let app = crate::http::router(registry, Assets::Bundled, router(&compat), &guard, &[]);
+        let front = Front::new(&guard, &[], Around::default());
+        let app = crate::http::router(registry, Assets::Bundled, router(&compat), front);
         Self {
             app,
             directory,

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use http_body_util::Limited;
@@ -16,10 +17,14 @@ const MAX_BODY: usize = 4 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// `request`, whose body ends with an error when it is too large or too slow.
-pub(super) fn bounded(request: Request) -> Request {
+pub(super) fn bounded<B>(request: Request<B>) -> Request
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     request.map(|body| {
         if body.is_end_stream() {
-            return body;
+            return Body::empty();
         }
         Body::new(Hurried {
             body: Body::new(Limited::new(body, MAX_BODY)),
@@ -70,7 +75,7 @@ mod tests {
     use super::*;
 
     async fn received(body: Body) -> Result<usize, axum::Error> {
-        let request = bounded(Request::new(body));
+        let request: Request = bounded(Request::new(body));
         to_bytes(request.into_body(), usize::MAX)
             .await
             .map(|bytes| bytes.len())

@@ -2,7 +2,9 @@
 //! this is served.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
@@ -10,12 +12,11 @@ use axum::http::header::LOCATION;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use tower::ServiceExt as _;
+use tower::Service as _;
 
-use super::body;
 use super::client::Client;
 use super::guard;
-use super::listener::Peer;
+use super::listener::{App, Peer, Routed};
 use super::problem;
 use crate::config::{BasePath, Network};
 
@@ -29,38 +30,78 @@ pub(crate) struct Entry {
     pub(crate) trusted: Arc<[Network]>,
 }
 
-/// Under which path a request came, in its extensions.
+/// Under which path a request came, in its extensions, unless it is the root.
 #[derive(Debug, Clone)]
 pub(crate) struct Base(pub(crate) BasePath);
 
 impl Entry {
     /// `app`, under the base path, with a [`Client`] in the extensions of every request.
-    pub(crate) fn before(self, app: Router) -> Router {
-        Router::new().fallback(move |request| self.clone().pass(request, app.clone()))
+    pub(crate) fn before(self, app: Router) -> Site {
+        let entry = Arc::new(self);
+        Site { entry, app }
     }
+}
 
-    async fn pass(self, request: Request, app: Router) -> Response {
-        let mut request = body::bounded(request);
-        if let Some(peer) = request.extensions().get::<Peer>().copied() {
-            let client = Client::of(peer, request.headers(), &self.trusted);
-            request.extensions_mut().insert(client);
-            if client.address != peer.address.ip() {
-                // Whoever shows viewers shows them, and not the proxy.
-                let remote = SocketAddr::new(client.address, 0);
-                request.extensions_mut().insert(ConnectInfo(remote));
-            }
-        }
-        let base = self.base.as_str();
-        match below(base, request.uri()) {
+/// All that is served, with what stands in front of it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    entry: Arc<Entry>,
+    app: Router,
+}
+
+impl App for Site {
+    type Answer = Passing;
+
+    fn answer(&self, peer: Peer, mut request: Request) -> Passing {
+        let client = Client::of(peer, request.headers(), &self.entry.trusted);
+        // Whoever shows viewers shows them, and not the proxy.
+        let remote = if client.address == peer.address.ip() {
+            peer.address
+        } else {
+            SocketAddr::new(client.address, 0)
+        };
+        let extensions = request.extensions_mut();
+        extensions.insert(client);
+        extensions.insert(ConnectInfo(remote));
+        self.pass(request)
+    }
+}
+
+impl Site {
+    fn pass(&self, mut request: Request) -> Passing {
+        let base = &self.entry.base;
+        match below(base.as_str(), request.uri()) {
             Below::Here => {}
             Below::There(uri) => *request.uri_mut() = uri,
-            Below::Redirect => return to_base(base),
-            Below::Nowhere => return problem::not_found_at_all(),
+            Below::Redirect => return Passing::Ready(Some(to_base(base.as_str()))),
+            Below::Nowhere => return Passing::Ready(Some(problem::not_found_at_all())),
         }
         guard::strip(&mut request);
-        request.extensions_mut().insert(Base(self.base.clone()));
-        let response = app.oneshot(request).await;
-        moved(response.into_response(), base)
+        if !base.as_str().is_empty() {
+            request.extensions_mut().insert(Base(base.clone()));
+        }
+        let answer = Routed(self.app.clone().call(request));
+        Passing::Routed(answer, Arc::clone(&self.entry))
+    }
+}
+
+/// The answer of a [`Site`].
+pub(crate) enum Passing {
+    Routed(Routed, Arc<Entry>),
+    Ready(Option<Response>),
+}
+
+impl Future for Passing {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        Poll::Ready(match &mut *self {
+            Self::Routed(answer, entry) => {
+                let response = ready!(Pin::new(answer).poll(cx));
+                moved(response, entry.base.as_str())
+            }
+            Self::Ready(response) => response.take().expect("nobody polls what is ready"),
+        })
     }
 }
 
@@ -131,7 +172,7 @@ mod tests {
             ..Entry::default()
         };
         let request = Request::get(uri).body(Body::empty()).unwrap();
-        let response = entry.before(app).oneshot(request).await.unwrap();
+        let response = entry.before(app).pass(request).await;
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         let status = response.status();

@@ -1,26 +1,30 @@
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
 use hyper::body::Incoming;
+use hyper::service::Service as HyperService;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
+use super::body;
 use super::newcomers::{Newcomer, Newcomers};
 use crate::tls::Tls;
 
@@ -59,12 +63,41 @@ pub(crate) struct Listener {
     tls: Option<Tls>,
 }
 
-/// Who is at the other end of the connection that a request came over. In the extensions of every request.
+/// Who is at the other end of the connection that a request came over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// The connection is encrypted.
     pub(crate) secure: bool,
+}
+
+/// What answers requests.
+pub(crate) trait App: Clone + Send + Sync + 'static {
+    /// The answer in the making.
+    type Answer: Future<Output = Response> + Send + Unpin;
+
+    /// Answers `request`, which came from `peer`.
+    fn answer(&self, peer: Peer, request: Request) -> Self::Answer;
+}
+
+impl App for Router {
+    type Answer = Routed;
+
+    fn answer(&self, _: Peer, request: Request) -> Routed {
+        Routed(self.clone().call(request))
+    }
+}
+
+/// The answer of a [`Router`].
+pub(crate) struct Routed(pub(super) RouteFuture<Infallible>);
+
+impl Future for Routed {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let Ok(response) = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(response)
+    }
 }
 
 /// How many connections there are and may be, to look at.
@@ -151,7 +184,7 @@ impl Listener {
     }
 
     /// Serves `app` until `stop`, then lets what is under way end, for [`DRAIN`] at most.
-    pub(crate) async fn serve(self, app: Router, stop: CancellationToken) {
+    pub(crate) async fn serve(self, app: impl App, stop: CancellationToken) {
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -249,7 +282,7 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     }
 }
 
-async fn connection(accepted: Accepted, tls: Option<Tls>, app: Router, watcher: Watcher) {
+async fn connection(accepted: Accepted, tls: Option<Tls>, app: impl App, watcher: Watcher) {
     let Accepted {
         stream,
         address,
@@ -276,7 +309,12 @@ async fn connection(accepted: Accepted, tls: Option<Tls>, app: Router, watcher: 
             stream,
             _slot: slot,
         };
-        serve_http(connection, peer, Arc::clone(&newcomer), app, watcher).await;
+        let visit = Visit {
+            app,
+            peer,
+            newcomer: Arc::clone(&newcomer),
+        };
+        serve_http(connection, visit, watcher).await;
     };
     tokio::select! {
         () = serve => {}
@@ -284,23 +322,40 @@ async fn connection(accepted: Accepted, tls: Option<Tls>, app: Router, watcher: 
     }
 }
 
-async fn serve_http(
-    connection: Connection,
+/// What one connection asks for.
+#[derive(Debug)]
+struct Visit<A> {
+    app: A,
     peer: Peer,
     newcomer: Arc<Newcomer>,
-    app: Router,
-    watcher: Watcher,
-) {
-    let seen = Arc::clone(&newcomer);
-    let app = app.map_request(move |mut request: Request<Incoming>| {
-        seen.asked.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(ConnectInfo(peer.address));
-        request
-    });
+}
+
+impl<A: App> HyperService<Request<Incoming>> for Visit<A> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answered<A::Answer>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.newcomer.asked.store(true, Ordering::Relaxed);
+        Answered(self.app.answer(self.peer, body::bounded(request)))
+    }
+}
+
+/// As hyper wants answers.
+struct Answered<F>(F);
+
+impl<F: Future<Output = Response> + Unpin> Future for Answered<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(Ok)
+    }
+}
+
+async fn serve_http(connection: Connection, visit: Visit<impl App>, watcher: Watcher) {
+    let newcomer = Arc::clone(&visit.newcomer);
     let builder = builder();
-    let served = builder
-        .serve_connection_with_upgrades(TokioIo::new(connection), TowerToHyperService::new(app));
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(connection), visit);
     let mut served = pin!(watcher.watch(served));
     // Before the protocol is known, hyper's own timeout does not run.
     let served = tokio::select! {

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{Request, StatusCode};
 use hub::{ChannelId, ChannelSpec, Policy, Publisher, RunFuture, Source, StreamId, StreamSpec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::ops::Around;
 
 #[derive(Debug)]
 struct Silent;
@@ -50,13 +51,16 @@ pub(super) fn unguarded() -> Guard {
     Guard::new(&crate::config::Auth::default(), true, &stop).unwrap()
 }
 
+pub(super) fn front(guard: &Guard) -> Front {
+    Front::new(guard, &[], Around::default())
+}
+
 fn app() -> Router {
     router(
         registry(),
         Assets::Bundled,
         Router::new(),
-        &unguarded(),
-        &[],
+        front(&unguarded()),
     )
 }
 
@@ -136,8 +140,7 @@ async fn a_directory_is_served_instead_and_the_player_may_be_embedded_anywhere()
         registry(),
         Assets::Directory(directory.path().into()),
         Router::new(),
-        &unguarded(),
-        &[],
+        front(&unguarded()),
     );
     let request = Request::get("/player.js").body(Body::empty()).unwrap();
     let response = app.clone().oneshot(request).await.unwrap();

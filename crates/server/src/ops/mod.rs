@@ -9,8 +9,10 @@ mod requests;
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::response::Response;
 use axum::routing::get;
-use axum::{Router, middleware};
 use hub::Registry;
 
 pub(crate) use health::check;
@@ -58,16 +60,47 @@ impl Ops {
             )
     }
 
-    /// `app`, whose requests are counted, and whose connections are not used again once the server drains.
-    pub(crate) fn around(&self, app: Router) -> Router {
-        app.layer(middleware::from_fn_with_state(
-            self.requests.clone(),
-            requests::count,
-        ))
-        .layer(middleware::from_fn_with_state(
-            self.readiness.clone(),
-            readiness::let_go,
-        ))
+    /// What is done around all routes.
+    pub(crate) fn around(&self) -> Around {
+        Around {
+            requests: self.requests.clone(),
+            readiness: self.readiness.clone(),
+        }
+    }
+}
+
+/// Counts requests once their answers begin, and takes care that connections are not used again once the server drains.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Around {
+    requests: requests::Requests,
+    readiness: Readiness,
+}
+
+/// What matters of a request, for its answer.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    route: &'static str,
+    can_close: bool,
+}
+
+impl Seen {
+    /// Of a request that was routed.
+    pub(crate) fn of(request: &Request) -> Self {
+        let path = request.extensions().get::<MatchedPath>();
+        Self {
+            route: requests::class(path.map(MatchedPath::as_str)),
+            can_close: readiness::can_close(request.version()),
+        }
+    }
+}
+
+impl Around {
+    /// To be called with the answer to the request of which this was `seen`.
+    pub(crate) fn after(&self, seen: &Seen, response: &mut Response) {
+        if seen.can_close {
+            self.readiness.let_go(response);
+        }
+        self.requests.count(seen.route, response.status());
     }
 }
 

@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Version};
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
@@ -24,20 +22,17 @@ impl Readiness {
         self.0.cancel();
         tokio::time::sleep(time).await;
     }
+
+    /// While the server drains, makes the client open another connection for its next request, which may lead elsewhere.
+    pub(super) fn let_go(&self, response: &mut Response) {
+        if self.refusal().is_some() && !response.headers().contains_key(CONNECTION) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+    }
 }
 
-/// While the server drains, makes clients open another connection for their next request, which may lead elsewhere.
-pub(super) async fn let_go(
-    State(readiness): State<Readiness>,
-    request: Request,
-    next: Next,
-) -> Response {
-    // HTTP/2 has no such header; its connections end with the drain.
-    let can_close = request.version() <= Version::HTTP_11;
-    let mut response = next.run(request).await;
-    if can_close && readiness.refusal().is_some() && !response.headers().contains_key(CONNECTION) {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    response
+/// HTTP/2 has no such header; its connections end with the drain.
+pub(super) fn can_close(version: Version) -> bool {
+    version <= Version::HTTP_11
 }

@@ -1,6 +1,4 @@
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,22 +13,16 @@ pub(super) struct Labels {
     status: u16,
 }
 
-/// Counts a request once its answer begins.
-pub(super) async fn count(
-    State(requests): State<Requests>,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let route = class(path.as_ref().map(MatchedPath::as_str));
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    requests.0.get_or_create(&Labels { route, status }).inc();
-    response
+impl Requests {
+    /// One more, to a route of this class.
+    pub(super) fn count(&self, route: &'static str, status: StatusCode) {
+        let status = status.as_u16();
+        self.0.get_or_create(&Labels { route, status }).inc();
+    }
 }
 
 /// What a route is about. What clients write into a path never becomes a label.
-fn class(path: Option<&str>) -> &'static str {
+pub(super) fn class(path: Option<&str>) -> &'static str {
     let Some(path) = path else {
         return "page";
     };

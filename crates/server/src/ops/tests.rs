@@ -7,10 +7,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hub::{ChannelId, ChannelSpec, Policy, Publisher, RunFuture, Source, StreamId, StreamSpec};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::http::Listener;
+use crate::config;
+use crate::http::{Assets, Front, Guard, Listener, router};
 
 #[derive(Debug)]
 struct Silent;
@@ -49,7 +51,10 @@ fn app(channels: usize, max_channels: usize) -> (Router, Registry, Readiness) {
         readiness.clone(),
         Settings { max_channels },
     );
-    (ops.around(ops.router()), registry, readiness)
+    let guard = Guard::new(&config::Auth::default(), true, &CancellationToken::new()).unwrap();
+    let front = Front::new(&guard, &[], ops.around());
+    let app = router(registry.clone(), Assets::Bundled, ops.router(), front);
+    (app, registry, readiness)
 }
 
 async fn get(

@@ -1,88 +1,126 @@
-//! The layer over all routes: asks the [`Guard`] about each request, and sees to it that what was let in can be followed up.
+//! Every request, before and after its route: asks the [`Guard`] who may have what it asks for, and sees to it that what was
+//! let in can be followed up.
 //!
-//! Read [`enforce`].
+//! Nearly all are told at once, without a future. Read [`Guard::admit`].
 
-use auth::{Action, Grants, Identity, Who};
-use axum::RequestExt as _;
-use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use auth::{Action, Grants, Identity, Policy, Token, Who};
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION, UPGRADE};
 use axum::http::{HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use super::needs::{self, Need};
-use super::{Guard, Presented, Refusal, Watching, carry, origin};
+use super::{Guard, Presented, Refusal, Watching, carry, now, origin};
 use crate::compat;
 use crate::http::client::Client;
 
-/// A request, as far as it matters who may send it.
-struct Asked {
-    method: Method,
-    /// The route, if there is one.
-    pattern: Option<MatchedPath>,
-    need: Need,
-    watching: Option<Watching>,
-    presented: Presented,
-    client: Client,
-    /// It asks for a WebSocket.
-    upgrade: bool,
-    ours: bool,
-    /// It came to this machine, from this machine, under its own name.
-    local: bool,
+/// What becomes of a request.
+pub(in crate::http) enum Admission {
+    /// It goes to its route; the answer goes to [`Guard::follow`] with the pass, if there is one.
+    Passed(Option<Pass>, Request),
+    /// This is the answer.
+    Refused(Response),
+    /// It depends on what somebody else says, or on a password.
+    Asking(Asking),
 }
 
-impl Asked {
-    async fn of(request: &mut Request) -> Self {
-        let pattern = request.extensions().get::<MatchedPath>().cloned();
-        let params = request.extract_parts::<RawPathParams>().await.ok();
-        let mut params = params.iter().flat_map(RawPathParams::iter);
-        let stream = params.next().map(|(_, value)| value.to_owned());
-        let channel = params.find(|(name, _)| *name == "channel");
-        let channel = channel
-            .map(|(_, value)| value.to_owned())
-            .unwrap_or_default();
-        let path = pattern.as_ref().map(MatchedPath::as_str);
-        let need = needs::of(request.method(), path);
-        let watching = match need {
-            Need::Stream(Action::Watch) => stream.map(|stream| Watching {
-                stream,
-                channel,
-                proto: needs::proto(path.unwrap_or_default()),
-            }),
+/// Ends as one of the other two.
+pub(in crate::http) type Asking =
+    Pin<Box<dyn Future<Output = Result<(Option<Pass>, Request), Response>> + Send>>;
+
+/// Somebody may have what they ask for.
+#[derive(Debug, Default)]
+struct Entry {
+    pass: Option<Pass>,
+    /// For a route that shows what they may see.
+    identity: Option<Identity>,
+}
+
+/// What has to be done about the answer to somebody who was let in.
+#[derive(Debug)]
+pub(in crate::http) struct Pass {
+    /// Caches in front must not give it to all.
+    private: bool,
+    /// It was not just looked at.
+    change: Option<Box<Change>>,
+}
+
+/// Something was asked to be changed.
+#[derive(Debug)]
+struct Change {
+    method: Method,
+    path: String,
+    who: Who,
+    address: IpAddr,
+    /// It is how somebody watches, and not worth a line in the log.
+    watching: Option<Watch>,
+}
+
+/// How somebody watches.
+#[derive(Debug)]
+struct Watch {
+    stream: String,
+    presented: Presented,
+    ends: Option<u64>,
+}
+
+/// A request, as far as it matters who may send it.
+struct Asked<'r> {
+    request: &'r Request,
+    presented: &'r Presented,
+    /// The route, if there is one.
+    pattern: Option<&'r str>,
+    need: Need,
+    /// The Stream that somebody wants to watch.
+    stream: Option<Cow<'r, str>>,
+    client: Client,
+}
+
+impl<'r> Asked<'r> {
+    fn of(request: &'r Request, presented: &'r Presented) -> Self {
+        let pattern = request.extensions().get::<MatchedPath>();
+        let pattern = pattern.map(MatchedPath::as_str);
+        let need = needs::of(request.method(), pattern);
+        let stream = match (need, pattern) {
+            (Need::Stream(Action::Watch), Some(pattern)) => {
+                parameter(pattern, request.uri().path(), |_| true)
+            }
             _ => None,
         };
-        let client = request
-            .extensions()
-            .get::<Client>()
-            .copied()
-            .unwrap_or(Client::UNKNOWN);
+        let client = request.extensions().get::<Client>().copied();
         Self {
-            method: request.method().clone(),
-            need,
-            watching,
-            presented: Presented::of(request),
-            upgrade: request.headers().contains_key("upgrade"),
-            ours: origin::is_ours(request),
-            local: !client.forwarded && origin::names_this_machine(request),
-            client,
+            request,
+            presented,
             pattern,
+            need,
+            stream,
+            client: client.unwrap_or(Client::UNKNOWN),
         }
     }
 
-    fn stream(&self) -> Option<&str> {
-        self.watching
-            .as_ref()
-            .map(|watching| watching.stream.as_str())
+    fn watching(&self) -> Option<Watching> {
+        let (stream, pattern) = (self.stream.as_deref()?, self.pattern?);
+        let path = self.request.uri().path();
+        let channel = parameter(pattern, path, |name| name == "{channel}");
+        Some(Watching {
+            stream: stream.to_owned(),
+            channel: channel.map(Cow::into_owned).unwrap_or_default(),
+            proto: needs::proto(pattern),
+        })
     }
 
     fn changes(&self) -> bool {
-        let pattern = self.pattern.as_ref().map_or("", MatchedPath::as_str);
-        needs::changes(&self.method, pattern)
+        needs::changes(self.request.method(), self.pattern.unwrap_or_default())
     }
 
-    fn is_rtsptowebs(&self) -> bool {
-        let pattern = self.pattern.as_ref();
-        pattern.is_some_and(|pattern| needs::is_rtsptowebs(pattern.as_str()))
+    /// It came to this machine, from this machine, under its own name.
+    fn is_local(&self) -> bool {
+        !self.client.forwarded && origin::names_this_machine(self.request)
     }
 
     /// Whether a page of somebody else makes a browser do it in its user's name.
@@ -92,85 +130,167 @@ impl Asked {
             Who::Anonymous | Who::Local => matches!(self.need, Need::All(_)),
             _ => self.presented.is_ambient(),
         };
-        in_a_name && (self.changes() || self.upgrade) && !self.ours
+        let upgrade = || self.request.headers().contains_key(UPGRADE);
+        in_a_name && (self.changes() || upgrade()) && !origin::is_ours(self.request)
+    }
+
+    fn change(&self, who: &Who, ends: Option<u64>) -> Change {
+        Change {
+            method: self.request.method().clone(),
+            path: self.request.uri().path().to_owned(),
+            who: who.clone(),
+            address: self.client.address,
+            watching: self.stream.as_deref().map(|stream| Watch {
+                stream: stream.to_owned(),
+                presented: self.presented.clone(),
+                ends,
+            }),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal, who: &Who) -> Response {
+        let response = if self.pattern.is_some_and(needs::is_rtsptowebs) {
+            compat::refused(refusal)
+        } else {
+            refusal.response(self.request.headers(), self.stream.is_some())
+        };
+        if self.changes() {
+            self.change(who, None).audit(response.status());
+        }
+        response
     }
 }
 
-/// The layer.
-pub(super) async fn enforce(
-    State(guard): State<Guard>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let asked = Asked::of(&mut request).await;
-    if asked.need == Need::Open {
-        return next.run(request).await;
-    }
-    let path = request.uri().path().to_owned();
-    let identity = match guard.admit(&asked).await {
-        Ok(identity) => identity,
-        Err((refusal, who)) => {
-            let response = if asked.is_rtsptowebs() {
-                compat::refused(refusal)
-            } else {
-                refusal.response(request.headers(), asked.watching.is_some())
-            };
-            audit(&asked, &who, &path, response.status());
-            return response;
+/// The first parameter of the route `pattern` that is `wanted`, as it stands in `path`, decoded.
+fn parameter<'r>(
+    pattern: &str,
+    path: &'r str,
+    wanted: impl Fn(&str) -> bool,
+) -> Option<Cow<'r, str>> {
+    let mut pairs = pattern.split('/').zip(path.split('/'));
+    let (_, value) = pairs.find(|(name, _)| name.starts_with('{') && wanted(name))?;
+    percent_decode_str(value).decode_utf8().ok()
+}
+
+impl Entry {
+    /// Tells the route of `request` who it is, where it has to know.
+    fn of(self, request: &mut Request) -> Option<Pass> {
+        if let Some(identity) = self.identity {
+            request.extensions_mut().insert(identity);
         }
-    };
-    if let Some(redirect) = guard.to_media_url(
-        &asked,
-        &identity,
-        request.uri().path_and_query().map_or("/", |p| p.as_str()),
-    ) {
-        return redirect;
+        self.pass
     }
-    let (who, ends) = (identity.who.clone(), identity.expires);
-    request.extensions_mut().insert(identity);
-    let mut response = next.run(request).await;
-    audit(&asked, &who, &path, response.status());
-    guard.carry_on(&asked, ends, &path, &mut response);
-    if asked.watching.is_some() && !guard.is_for_all(&asked) {
-        keep_private(&mut response);
-    }
-    response
 }
 
 impl Guard {
-    /// Who asks, if they may have what they ask for.
-    async fn admit(&self, asked: &Asked) -> Result<Identity, (Refusal, Who)> {
-        let watching = asked.watching.as_ref();
-        let identity = self
-            .identify(&asked.presented, asked.client.address, watching)
-            .await;
-        let mut identity = identity.map_err(|refusal| (refusal, Who::Anonymous))?;
-        if identity.who == Who::Local && !asked.local {
-            identity = Identity::new(Who::Anonymous, Grants::none());
+    /// Whether `request` goes to its route.
+    pub(in crate::http) fn admit(&self, mut request: Request) -> Admission {
+        let presented = Presented::of(&request);
+        match self.at_once(&Asked::of(&request, &presented)) {
+            None => Admission::Asking(Box::pin(self.clone().ask(request, presented))),
+            Some(Err(response)) => Admission::Refused(response),
+            Some(Ok(entry)) => Admission::Passed(entry.of(&mut request), request),
         }
-        let who = identity.who.clone();
-        if asked.is_forged(&who) {
-            return Err((Refusal::CrossSite, who));
+    }
+
+    /// Whether somebody may have what is asked for, where nobody else has to be asked who it is.
+    fn at_once(&self, asked: &Asked<'_>) -> Option<Result<Entry, Response>> {
+        if asked.need == Need::Open {
+            return Some(Ok(Entry::default()));
         }
-        self.decide(&identity, asked.need, asked.stream())
-            .map_err(|refusal| (refusal, who))?;
-        Ok(identity)
+        let policy = self.policy();
+        let identity = self.recognise(&policy, asked)?;
+        Some(self.settle(&policy, asked, &identity))
+    }
+
+    fn recognise<'p>(&self, policy: &'p Policy, asked: &Asked<'_>) -> Option<Cow<'p, Identity>> {
+        let anonymous = policy.anonymous();
+        match asked.presented {
+            Presented::Nothing => {
+                let stream = asked.stream.as_deref();
+                let may = stream.is_none_or(|stream| anonymous.may(Action::Watch, Some(stream)));
+                may.then_some(Cow::Borrowed(anonymous))
+            }
+            Presented::Cookie(cookie) => self.session(policy, cookie).map(Cow::Owned),
+            Presented::PathToken(token)
+            | Presented::QueryToken(token)
+            | Presented::Bearer(token) => match policy.token(token, now()) {
+                Token::Good(identity) => Some(Cow::Owned(identity)),
+                Token::Expired | Token::UnknownKey | Token::Unknown => None,
+            },
+            Presented::Basic { .. } => None,
+        }
+    }
+
+    /// Whether somebody may have what is asked for, whoever has to be asked.
+    async fn ask(
+        self,
+        mut request: Request,
+        presented: Presented,
+    ) -> Result<(Option<Pass>, Request), Response> {
+        let (watching, address) = {
+            let asked = Asked::of(&request, &presented);
+            (asked.watching(), asked.client.address)
+        };
+        let identity = self.identify(&presented, address, watching.as_ref()).await;
+        let entry = {
+            let asked = Asked::of(&request, &presented);
+            let identity = identity.map_err(|refusal| asked.refused(refusal, &Who::Anonymous))?;
+            self.settle(&self.policy(), &asked, &identity)?
+        };
+        Ok((entry.of(&mut request), request))
+    }
+
+    /// Whether `identity` may have what is asked for; if not, the answer.
+    #[expect(clippy::result_large_err, reason = "moved once, on its way out")]
+    fn settle(
+        &self,
+        policy: &Policy,
+        asked: &Asked<'_>,
+        identity: &Identity,
+    ) -> Result<Entry, Response> {
+        if identity.who == Who::Local && !asked.is_local() {
+            let nobody = Identity::new(Who::Anonymous, Grants::none());
+            return self.settle(policy, asked, &nobody);
+        }
+        let (who, stream) = (&identity.who, asked.stream.as_deref());
+        if asked.is_forged(who) {
+            return Err(asked.refused(Refusal::CrossSite, who));
+        }
+        self.decide(identity, asked.need, stream)
+            .map_err(|refusal| asked.refused(refusal, who))?;
+        if let Some(redirect) = self.to_media_url(asked, identity) {
+            return Err(redirect);
+        }
+        let for_all = |stream| policy.anonymous().may(Action::Watch, Some(stream));
+        let in_path = matches!(asked.presented, Presented::PathToken(_));
+        let pass = Pass {
+            private: stream.is_some_and(|stream| !in_path && !for_all(stream)),
+            change: asked
+                .changes()
+                .then(|| Box::new(asked.change(who, identity.expires))),
+        };
+        Ok(Entry {
+            pass: Some(pass),
+            identity: matches!(asked.need, Need::Some(_)).then(|| identity.clone()),
+        })
     }
 
     /// Where a playlist is whose relative URLs carry who may watch: in the path, so that every player asks for all else with it.
-    fn to_media_url(&self, asked: &Asked, identity: &Identity, path: &str) -> Option<Response> {
-        let Presented::QueryToken(text) = &asked.presented else {
+    fn to_media_url(&self, asked: &Asked<'_>, identity: &Identity) -> Option<Response> {
+        let Presented::QueryToken(text) = asked.presented else {
             return None;
         };
-        let pattern = asked.pattern.as_ref()?.as_str();
-        if !needs::is_playlist(pattern) || asked.changes() {
+        if !needs::is_playlist(asked.pattern?) || asked.changes() {
             return None;
         }
         let token = match identity.who {
             Who::Anonymous | Who::Local => return None,
             Who::Media => text.clone(),
-            _ => self.media_token(asked.stream()?, identity.expires)?,
+            _ => self.media_token(asked.stream.as_deref()?, identity.expires)?,
         };
+        let path = asked.request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str());
         let location = HeaderValue::from_str(&format!("{}{token}{path}", carry::PATH)).ok()?;
         let headers = [
             (LOCATION, location),
@@ -180,21 +300,34 @@ impl Guard {
         Some((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
     }
 
+    /// What is left to do about `response`, the answer to whoever got `pass`.
+    pub(in crate::http) fn follow(&self, pass: Pass, response: &mut Response) {
+        if let Some(change) = pass.change {
+            change.audit(response.status());
+            self.carry_on(&change, response);
+        }
+        if pass.private {
+            keep_private(response);
+        }
+    }
+
     /// What was made in answer to a request with a token in its URL (a WHEP session) is at a URL that has one, too. A relative
     /// one inherits what is in the path.
-    fn carry_on(&self, asked: &Asked, ends: Option<u64>, path: &str, response: &mut Response) {
+    fn carry_on(&self, change: &Change, response: &mut Response) {
+        let Some(watch) = &change.watching else {
+            return;
+        };
         let location = response.headers().get(LOCATION);
         let location = location.and_then(|location| location.to_str().ok());
         let Some(location) = location.filter(|location| !location.contains("//")) else {
             return;
         };
-        let token = match (&asked.presented, asked.stream()) {
-            (Presented::PathToken(token), Some(_)) if location.starts_with('/') => {
-                Some(token.clone())
-            }
-            (Presented::QueryToken(_), Some(stream)) => self.media_token(stream, ends),
+        let token = match &watch.presented {
+            Presented::PathToken(token) if location.starts_with('/') => Some(token.clone()),
+            Presented::QueryToken(_) => self.media_token(&watch.stream, watch.ends),
             _ => None,
         };
+        let path = &change.path;
         let folder = path.rfind('/').map_or("/", |at| &path[..=at]);
         let whole = if location.starts_with('/') {
             location.to_owned()
@@ -206,13 +339,23 @@ impl Guard {
             response.headers_mut().insert(LOCATION, there);
         }
     }
+}
 
-    /// Whether a cache may give the answer to everybody who knows the URL.
-    fn is_for_all(&self, asked: &Asked) -> bool {
-        let anonymous = asked
-            .stream()
-            .is_some_and(|stream| self.policy().anonymous().may(Action::Watch, Some(stream)));
-        anonymous || matches!(asked.presented, Presented::PathToken(_))
+impl Change {
+    /// One line in the log for whatever changes something, done or refused.
+    fn audit(&self, status: StatusCode) {
+        let Self {
+            method,
+            path,
+            who,
+            address,
+            watching: None,
+        } = self
+        else {
+            return;
+        };
+        let status = status.as_u16();
+        tracing::info!(target: "lunette::audit", %who, %method, path, %address, status, "control");
     }
 }
 
@@ -227,14 +370,5 @@ fn keep_private(response: &mut Response) {
     };
     if let Ok(private) = HeaderValue::from_str(&cache.replace("public", "private")) {
         response.headers_mut().insert(CACHE_CONTROL, private);
-    }
-}
-
-/// One line in the log for whatever changes something, done or refused.
-fn audit(asked: &Asked, who: &Who, path: &str, status: StatusCode) {
-    if asked.changes() && asked.watching.is_none() {
-        let (method, address) = (&asked.method, asked.client.address);
-        let status = status.as_u16();
-        tracing::info!(target: "lunette::audit", %who, %method, path, %address, status, "control");
     }
 }

@@ -1,7 +1,7 @@
 //! Who somebody is and what they may do, for the routes and for what is no HTTP route.
 //!
 //! `needs` is what every route needs, `carry` what a request says of who sends it, `origin` whose page made it; the
-//! [`auth::Policy`] decides. Read [`Guard::identify`], then `enforce`, the layer over all routes.
+//! [`auth::Policy`] decides. Read [`Guard::identify`], then `enforce`, which stands around all routes.
 
 mod backend;
 mod carry;
@@ -23,12 +23,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use auth::{
     Action, Grant, Grants, Identity, JwtKeys, MediaToken, Policy, Sessions, Throttle, Token, Who,
 };
-use axum::{Router, middleware};
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use self::backend::{Backend, Question};
 pub(crate) use self::carry::{Presented, strip};
-use self::enforce::enforce;
+pub(super) use self::enforce::{Admission, Asking, Pass};
 use self::fetch::Fetch;
 use self::jwks::Jwks;
 use self::needs::{Need, Proto};
@@ -129,13 +129,12 @@ impl Guard {
         Ok(())
     }
 
-    /// `router`, guarded, with the routes for logging in.
-    pub(crate) fn over(&self, router: Router) -> Router {
+    /// `router` with the routes for logging in.
+    pub(super) fn with_login(&self, router: Router) -> Router {
         router
             .merge(session::router(self.clone()))
             .merge(tokens::router(self.clone()))
             .method_not_allowed_fallback(wrong_method)
-            .layer(middleware::from_fn_with_state(self.clone(), enforce))
     }
 
     /// What somebody may do who says nothing of who they are.
@@ -175,14 +174,7 @@ impl Guard {
         let policy = self.policy();
         let known = match presented {
             Presented::Nothing => Ok(None),
-            Presented::Cookie(cookie) => {
-                let sessions = self
-                    .0
-                    .sessions
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                Ok(policy.session(&sessions, cookie, now()))
-            }
+            Presented::Cookie(cookie) => Ok(self.session(&policy, cookie)),
             Presented::Basic { name, password } => {
                 self.password(name, password, address).await.map(Some)
             }
@@ -233,6 +225,15 @@ impl Guard {
             Need::All(action) => (policy.decide(identity, action, None), action),
         };
         Refusal::of(decision, action)
+    }
+
+    fn session(&self, policy: &Policy, cookie: &str) -> Option<Identity> {
+        let sessions = self
+            .0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        policy.session(&sessions, cookie, now())
     }
 
     async fn token(

@@ -12,8 +12,9 @@ use hub::Registry;
 use tower::ServiceExt as _;
 
 use super::super::client::Client;
-use super::super::tests::registry;
-use super::super::{Assets, Entry, Listener, router};
+use super::super::listener::{App as _, Peer};
+use super::super::tests::{front, registry};
+use super::super::{Assets, Entry, Front, Listener, router};
 use super::*;
 use crate::api::{self, Api};
 use crate::config::{Environment, Keeper, check};
@@ -46,7 +47,8 @@ fn server(text: &str, local: bool) -> Router {
     let keeper = Keeper::start(keeper, Environment::default(), None, file, loaded).unwrap();
     let journal = Journal::start(&registry, &keeper, stop.clone());
     let api = api::router(Api::new(registry.clone(), keeper, journal, stop));
-    router(registry, Assets::Bundled, media.merge(api), &guard, &[])
+    let front = Front::new(&guard, &[], ops.around());
+    router(registry, Assets::Bundled, media.merge(api), front)
 }
 
 /// With somebody of every kind in it.
@@ -414,7 +416,7 @@ async fn a_changed_configuration_counts_at_once_and_who_is_still_known_stays_log
     };
     let stop = CancellationToken::new();
     let guard = Guard::new(&settings(&text), false, &stop).unwrap();
-    let app = router(registry(), Assets::Bundled, Router::new(), &guard, &[]);
+    let app = router(registry(), Assets::Bundled, Router::new(), front(&guard));
     let (name, key) = bearer(OTHER);
     let cookie = cookie(login(&app, "ann", PASSWORD).await.headers());
     let ask =
@@ -565,17 +567,19 @@ async fn a_token_for_a_playlist_becomes_a_path_that_many_viewers_share() {
 
 #[tokio::test]
 async fn what_was_made_with_a_token_in_the_url_is_found_with_one() {
-    use axum::routing::get;
+    use axum::routing::post;
     let loaded = check("t.toml", &configured(), &Environment::default()).unwrap();
     let guard = Guard::new(&loaded.config.auth, false, &CancellationToken::new()).unwrap();
-    let made = |location: &'static str| get(move || async move { [(LOCATION, location)] });
-    let app = guard.over(
-        Router::new()
-            .route("/stream/{stream}/mse", made("mse/1"))
-            .route("/stream/{stream}/state", made("/stream/front/state/1")),
-    );
+    let made = |location: &'static str| post(move || async move { [(LOCATION, location)] });
+    let app = Router::new()
+        .route("/stream/{stream}/whep", made("whep/1"))
+        .route(
+            "/stream/{stream}/whep/{session}",
+            made("/stream/front/whep/1"),
+        )
+        .layer(front(&guard));
     let location = async |uri: &str, headers: &[(&str, &str)]| {
-        let mut request = request("GET", uri, headers);
+        let mut request = request("POST", uri, headers);
         strip(&mut request);
         let response = answer(&app, request).await;
         response.headers()[LOCATION].to_str().unwrap().to_owned()
@@ -583,18 +587,18 @@ async fn what_was_made_with_a_token_in_the_url_is_found_with_one() {
     let token = media_token("front", now() + 60);
     let (name, value) = bearer(VIEWER);
     assert_eq!(
-        location("/stream/front/mse", &[(name, &value)]).await,
-        "mse/1"
+        location("/stream/front/whep", &[(name, &value)]).await,
+        "whep/1"
     );
     assert_eq!(
-        location(&format!("/t/{token}/stream/front/mse"), &[]).await,
-        "mse/1"
+        location(&format!("/t/{token}/stream/front/whep"), &[]).await,
+        "whep/1"
     );
-    let whole = location(&format!("/t/{token}/stream/front/state"), &[]).await;
-    assert_eq!(whole, format!("/t/{token}/stream/front/state/1"));
+    let whole = location(&format!("/t/{token}/stream/front/whep/7"), &[]).await;
+    assert_eq!(whole, format!("/t/{token}/stream/front/whep/1"));
     for (path, end) in [
-        ("mse", "/stream/front/mse/1"),
-        ("state", "/stream/front/state/1"),
+        ("whep", "/stream/front/whep/1"),
+        ("whep/7", "/stream/front/whep/1"),
     ] {
         let found = location(&format!("/stream/front/{path}?token={VIEWER}"), &[]).await;
         assert!(found.starts_with("/t/") && found.ends_with(end), "{found}");
@@ -662,11 +666,16 @@ async fn an_admin_signs_urls_for_others() {
 
 #[tokio::test]
 async fn under_a_base_path_redirects_and_cookies_stay_there() {
-    let app = Entry {
+    let site = Entry {
         base: "/cams".parse().unwrap(),
         ..Entry::default()
     }
     .before(server(&configured(), false));
+    let peer = Peer {
+        address: ([10, 0, 0, 1], 1).into(),
+        secure: false,
+    };
+    let app = Router::new().fallback(move |request: Request| site.answer(peer, request));
     let ask = request(
         "GET",
         &format!("/cams/stream/front/hls/live/index.m3u8?token={VIEWER}"),
