@@ -198,7 +198,10 @@ impl Hls {
         ask: Ask,
         kind: Kind,
     ) -> Result<(Arc<Text>, Arc<Run>), Refusal> {
-        let snapshots = self.stages.join(channel, &self.registry);
+        let mut snapshots = self.stages.join(channel, &self.registry);
+        if kind == Kind::Media(Playlist::Low) && ask.segment.is_none() {
+            self.waiting.renew(&mut snapshots).await;
+        }
         let look = |snapshot: &Snapshot| match ask.judge(&snapshot.window, snapshot.timing) {
             Verdict::Refuse(why) => Some(Err(Refusal::Directive(why))),
             Verdict::Wait => None,

@@ -2,16 +2,22 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hub::{Delivery, Sent};
+use tokio::time::Instant;
 
+use crate::Settings;
 use crate::playlist::{self, Playlist};
 use crate::timing::Timing;
 use crate::window::Window;
+
+/// For so much of a part a playlist is new.
+const NEW: u32 = 4;
 
 /// A text as it is sent: as it is, and compressed. Both are made once, when first asked for.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub(crate) struct Snapshot {
     pub(crate) window: Window,
     pub(crate) timing: Timing,
     pub(crate) run: Arc<Run>,
+    /// When it was published.
+    at: Instant,
     texts: [OnceLock<Option<Arc<Text>>>; KINDS],
 }
 
@@ -64,13 +72,23 @@ pub(crate) struct Run {
 }
 
 impl Snapshot {
-    pub(crate) fn new(window: Window, timing: Timing, run: Arc<Run>) -> Self {
+    pub(crate) fn new(window: Window, timing: Timing, run: Arc<Run>, at: Instant) -> Self {
         Self {
             window,
             timing,
             run,
+            at,
             texts: Default::default(),
         }
+    }
+
+    /// For how long at most whoever begins to play waits for the next one instead. None where this one is new, where the next
+    /// one is late, and where parts are longer than anybody would wish to wait.
+    pub(crate) fn next_within(&self) -> Option<Duration> {
+        let part = Duration::from_nanos(u64::try_from(self.timing.part).unwrap_or(0));
+        let (age, new) = (self.at.elapsed(), part / NEW);
+        let soon = age > new && age < part && part <= Settings::PARTS[1];
+        soon.then(|| (part + new).saturating_sub(age))
     }
 
     /// The text, made at the first call; none where there is nothing to list yet.

@@ -257,7 +257,7 @@ impl Worker {
             return;
         };
         let run = Arc::clone(&self.stage.run);
-        let snapshot = Snapshot::new(window, timing, run);
+        let snapshot = Snapshot::new(window, timing, run, Instant::now());
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 }

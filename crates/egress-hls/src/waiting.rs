@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hub::Channel;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Refusal;
@@ -81,10 +81,26 @@ impl Waiting {
         Err(Refusal::Late(why.to_owned()))
     }
 
-    fn enter(&self) -> Result<Place<'_>, Refusal> {
+    /// Waits for the next part where that is soon, so that what is taken from `snapshots` then is new.
+    ///
+    /// Players begin so far behind the end of their first playlist as it says, and stay there: hls.js (1.7) never makes up for
+    /// the time since its newest part came.
+    pub(crate) async fn renew(&self, snapshots: &mut Snapshots) {
+        let now = snapshots.borrow_and_update().clone();
+        let within = now.and_then(|now| now.next_within());
+        if let (Some(within), Some(_place)) = (within, self.place()) {
+            let _ = timeout(within, snapshots.changed()).await;
+        }
+    }
+
+    fn place(&self) -> Option<Place<'_>> {
         let before = self.now.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
-        if before < self.max {
+        (before < self.max).then_some(place)
+    }
+
+    fn enter(&self) -> Result<Place<'_>, Refusal> {
+        if let Some(place) = self.place() {
             return Ok(place);
         }
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;

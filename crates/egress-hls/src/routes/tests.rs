@@ -204,6 +204,28 @@ async fn a_request_for_what_comes_next_is_answered_when_it_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_begins_gets_a_playlist_that_is_new() {
+    let rig = Rig::new(Settings::default());
+    let (segment, part) = stand(&rig.low("").await);
+    // The next one begins when a part has just come.
+    rig.low(&format!("?_HLS_msn={segment}&_HLS_part={part}"))
+        .await;
+    for (later, waits) in [(0, false), (40, false), (80, true), (0, false)] {
+        sleep(Duration::from_millis(later)).await;
+        let (began, plain) = (
+            Instant::now(),
+            rig.ask("/stream/a/channel/0/hls/live/media.m3u8", &[]),
+        );
+        plain.await;
+        assert_eq!(began.elapsed(), Duration::ZERO, "there are no parts in it");
+        rig.low("").await;
+        let took = began.elapsed();
+        assert_eq!(took > Duration::ZERO, waits, "{later} ms later: {took:?}");
+        assert!(took < Duration::from_millis(130), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_can_mean_is_400() {
     let rig = Rig::new(Settings::default());
     let (segment, part) = stand(&rig.low("").await);
