@@ -1,11 +1,14 @@
 //! An HTTP/1.1 client that costs as little as it can: one connection, bodies of a known length.
 
+use std::cell::RefCell;
+use std::io;
+
 use anyhow::{Context, Result, bail, ensure};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-/// Enough for the head of an answer and a playlist.
-const READ_BUFFER: usize = 8 << 10;
+/// Enough for a playlist, or most of a part.
+const READ_BUFFER: usize = 64 << 10;
 /// The longest head of an answer.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -14,7 +17,11 @@ const MAX_HEAD: usize = 16 << 10;
 pub struct Connection {
     stream: TcpStream,
     authority: String,
-    buffer: Vec<u8>,
+}
+
+thread_local! {
+    /// What is read goes here first: thousands of connections with a buffer each would cost the memory's time.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BUFFER]);
 }
 
 /// An answer's head.
@@ -38,7 +45,6 @@ impl Connection {
         Ok(Self {
             stream,
             authority: authority.to_owned(),
-            buffer: Vec::with_capacity(READ_BUFFER),
         })
     }
 
@@ -81,27 +87,48 @@ impl Connection {
         let rest = if rest.is_empty() { "\r\n" } else { rest };
         let request = format!("{what} HTTP/1.1\r\nHost: {}\r\n{rest}", self.authority);
         self.stream.write_all(request.as_bytes()).await?;
-        self.buffer.clear();
-        let (answer, body) = loop {
-            self.more().await?;
-            if let Some(found) = read_head(&self.buffer)? {
-                break found;
+        let (mut look, mut pieces) = (Some(look), Vec::new());
+        loop {
+            self.stream.readable().await?;
+            let answered = BUFFER.with_borrow_mut(|buffer| {
+                let read = match self.stream.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                    read => read?,
+                };
+                ensure!(read > 0, "the server closed the connection");
+                if pieces.is_empty() {
+                    let answered = found(&buffer[..read], &mut look)?;
+                    if answered.is_some() {
+                        return Ok(answered);
+                    }
+                }
+                pieces.extend_from_slice(&buffer[..read]);
+                found(&pieces, &mut look)
+            })?;
+            if let Some(answered) = answered {
+                return Ok(answered);
             }
-            ensure!(self.buffer.len() < MAX_HEAD, "the head has no end");
-        };
-        while self.buffer.len() < body + answer.len {
-            self.more().await?;
         }
-        let body = look(&self.buffer[body..body + answer.len]);
-        Ok((answer, body))
     }
+}
 
-    async fn more(&mut self) -> Result<()> {
-        self.buffer.reserve(READ_BUFFER);
-        let read = self.stream.read_buf(&mut self.buffer).await?;
-        ensure!(read > 0, "the server closed the connection");
-        Ok(())
-    }
+/// What `look` sees in the body, once all of it is in `bytes`.
+fn found<T>(
+    bytes: &[u8],
+    look: &mut Option<impl FnOnce(&[u8]) -> T>,
+) -> Result<Option<(Answer, T)>> {
+    let Some((answer, body)) = whole(bytes)? else {
+        return Ok(None);
+    };
+    let look = look.take().context("an answer is looked at once")?;
+    Ok(Some((answer, look(&bytes[body..body + answer.len]))))
+}
+
+/// The answer and where its body begins, once all of it is in `bytes`.
+fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
+    let head = read_head(bytes)?;
+    ensure!(head.is_some() || bytes.len() < MAX_HEAD, "the head has no end");
+    Ok(head.filter(|(answer, body)| bytes.len() >= body + answer.len))
 }
 
 /// The answer and where its body begins, once the head is whole.

@@ -182,7 +182,10 @@ impl Player {
         loop {
             asks.changed().await?;
             let ask = asks.borrow_and_update().clone();
-            self.playlist(&ask).await?;
+            let path = format!("{}{ask}", self.media);
+            let (answer, ()) = self.connection.get(&path, |_| ()).await?;
+            ensure!(answer.status == 200, "status {}", answer.status);
+            note(&self.tally, answer, Some(&ask));
         }
     }
 
