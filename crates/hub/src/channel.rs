@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     live_run: AtomicU64,
     /// The Channel goes for good.
     pub(crate) gone: CancellationToken,
+    /// It is gone, and its Source has said goodbye.
+    pub(crate) over: CancellationToken,
 }
 
 /// A frame in the ring, beside the tracks that were announced when it was written.
@@ -98,6 +100,7 @@ impl Channel {
             heard: AtomicU64::new(0),
             live_run: AtomicU64::new(0),
             gone: CancellationToken::new(),
+            over: CancellationToken::new(),
         }))
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, locked};
 use crate::notice::{Board, Notice, Notices};
@@ -19,10 +20,48 @@ pub struct Registry(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     streams: RwLock<Arc<Streams>>,
-    /// Held through an `apply`, so that two of them follow each other; and its supervisors.
-    supervisors: Mutex<JoinSet<()>>,
+    /// Held through an `apply`, so that two of them follow each other.
+    supervisors: Mutex<Supervisors>,
     timings: Arc<Timings>,
     board: Board,
+}
+
+/// The tasks that supervise Channels.
+#[derive(Debug, Default)]
+struct Supervisors {
+    tasks: JoinSet<()>,
+    /// Those whose Channel goes, while its Source says goodbye: one that comes under the same ids waits for that, so that
+    /// the camera has one session alone.
+    leaving: HashMap<(StreamId, ChannelId), CancellationToken>,
+}
+
+impl Supervisors {
+    /// Has `channel` run, once the one before it under these ids is over.
+    fn begin(&mut self, channel: &Channel) {
+        let key = (channel.stream().clone(), channel.id().clone());
+        let before = self.leaving.get(&key).cloned();
+        let shared = Arc::clone(&channel.0);
+        self.tasks.spawn(async move {
+            let _over = shared.over.clone().drop_guard();
+            if let Some(before) = before {
+                before.cancelled().await;
+            }
+            supervise(shared).await;
+        });
+    }
+
+    /// Has `channel` go.
+    fn end(&mut self, channel: &Channel) {
+        channel.0.gone.cancel();
+        let key = (channel.stream().clone(), channel.id().clone());
+        self.leaving.insert(key, channel.0.over.clone());
+    }
+
+    /// Forgets those that are over.
+    fn sweep(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+        self.leaving.retain(|_, over| !over.is_cancelled());
+    }
 }
 
 /// What there is at one moment: never changed, only replaced, so that nobody waits for a reader.
@@ -81,7 +120,7 @@ impl Registry {
     pub fn apply(&self, wished: Vec<StreamSpec>) -> Result<Applied, ApplyError> {
         check(&wished)?;
         let mut supervisors = locked(&self.0.supervisors);
-        while supervisors.try_join_next().is_some() {}
+        supervisors.sweep();
         let before = self.streams();
         let mut applied = Applied::default();
         let mut after = Streams::default();
@@ -104,7 +143,7 @@ impl Registry {
             applied.removed.push(gone.id().clone());
             gone.channels()
                 .iter()
-                .for_each(|channel| channel.0.gone.cancel());
+                .for_each(|channel| supervisors.end(channel));
         }
         *self
             .0
@@ -158,7 +197,7 @@ impl Registry {
 
     /// Ends all Channels and waits until their Sources have said goodbye, for a few seconds at most.
     pub async fn shutdown(&self) {
-        let mut supervisors = std::mem::take(&mut *locked(&self.0.supervisors));
+        let mut supervisors = std::mem::take(&mut *locked(&self.0.supervisors)).tasks;
         let streams = std::mem::take(
             &mut *self
                 .0
@@ -183,7 +222,7 @@ impl Registry {
         &self,
         old: Option<&Stream>,
         spec: StreamSpec,
-        supervisors: &mut JoinSet<()>,
+        supervisors: &mut Supervisors,
     ) -> (Stream, bool) {
         let StreamSpec {
             id,
@@ -205,7 +244,7 @@ impl Registry {
         }
         let kept: HashSet<_> = channels.iter().map(Channel::id).collect();
         for gone in old_channels.iter().filter(|old| !kept.contains(old.id())) {
-            gone.0.gone.cancel();
+            supervisors.end(gone);
         }
         (
             Stream(Arc::new(StreamInner { id, name, channels })),
@@ -213,14 +252,14 @@ impl Registry {
         )
     }
 
-    fn open(&self, stream: StreamId, spec: ChannelSpec, supervisors: &mut JoinSet<()>) -> Channel {
+    fn open(&self, stream: StreamId, spec: ChannelSpec, supervisors: &mut Supervisors) -> Channel {
         let channel = Channel::new(
             stream,
             spec,
             Arc::clone(&self.0.timings),
             self.0.board.clone(),
         );
-        supervisors.spawn(supervise(Arc::clone(&channel.0)));
+        supervisors.begin(&channel);
         channel
     }
 

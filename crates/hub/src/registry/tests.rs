@@ -101,6 +101,23 @@ async fn thousand_viewers_and_a_restart_cost_one_camera_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_that_comes_back_at_once_waits_for_the_goodbye_of_the_one_before() {
+    let (source, mut director) = script(1, true);
+    let registry = Registry::new();
+    let wish = || vec![spec("a", source.clone(), policy(false))];
+    registry.apply(wish()).expect("it fits");
+    director.run().await;
+    for _ in 0..3 {
+        registry.apply(Vec::new()).expect("it fits");
+        registry.apply(wish()).expect("it fits");
+    }
+    tokio::time::sleep(S / 10).await;
+    assert_eq!(director.sessions(), 1, "the first one is deaf");
+    director.run().await;
+    assert_eq!(director.sessions(), 1, "and was given up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_ignores_its_cancelling_is_dropped_before_the_next_starts() {
     let (source, mut director) = script(1, true);
     let registry = Registry::new();
