@@ -90,6 +90,13 @@ if [ ! -x .work/python/bin/schemathesis ]; then
   .work/python/bin/pip install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
 fi
 
+# Home Assistant's client of RTSPtoWeb and RTSPtoWebRTC.
+client=0.6.1
+if [ ! -d .work/home-assistant/lib ]; then
+  /usr/bin/python3 -m venv .work/home-assistant
+  .work/home-assistant/bin/pip install --quiet --disable-pip-version-check "rtsp-to-webrtc==$client"
+fi
+
 # An ACME authority for tests, through the Go module proxy, where there is a Go compiler; its test is skipped elsewhere.
 pebble=v2.10.1
 if command -v go >/dev/null && [ ! -x .work/go/bin/pebble-challtestsrv ]; then

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use axum::Router;
 use demo_camera::DemoCamera;
-use egress_webrtc::WebRtc;
+use egress_webrtc::{Offers, WebRtc};
 use hub::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -107,7 +107,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<
         guard: guard.clone(),
         anonymous: wanted.anonymous.clone(),
     };
-    let api = control(origin, follow, &registry, &stop)?;
+    let api = control(origin, follow, &registry, webrtc.offers(), &stop)?;
     let assets = match &wanted.web_dir {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
@@ -183,6 +183,7 @@ fn control(
     origin: Origin,
     mut follow: Follow,
     registry: &Registry,
+    offers: Offers,
     stop: &CancellationToken,
 ) -> anyhow::Result<Router> {
     let Origin {
@@ -203,9 +204,9 @@ fn control(
             follow.now(&view.config);
         }
     });
-    let compat = Compat::new(registry.clone(), keeper.clone(), wanted);
+    let compat = Compat::new(registry.clone(), keeper.clone(), wanted, Some(offers));
     let api = Api::new(registry.clone(), keeper, journal, stop.clone());
-    Ok(api::router(api).merge(compat::router(&compat)))
+    Ok(api::router(api).merge(compat::router(&compat, stop)))
 }
 
 /// Cancels `stop` after SIGINT, and `drain` after SIGTERM, while `readiness` says that we end.

@@ -183,7 +183,7 @@ impl Compat {
             .ok_or(Failure::StreamNotFound)
     }
 
-    fn stream(&self, id: &str) -> Result<Stream, Failure> {
+    pub(super) fn stream(&self, id: &str) -> Result<Stream, Failure> {
         let id = StreamId::new(id).ok();
         id.and_then(|id| self.0.registry.stream(&id))
             .ok_or(Failure::StreamNotFound)

@@ -31,6 +31,11 @@ pub(super) enum Failure {
     Settings(String),
     #[error("`compat.change_by_get` is off: send this as POST")]
     ByPost,
+    /// There is no more room.
+    #[error("{0}")]
+    Busy(String),
+    #[error("there is no such recording")]
+    NoRecording,
     #[error("{0}")]
     Defect(&'static str),
 }
@@ -39,6 +44,8 @@ impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::NoStreams | Self::Body(_) | Self::Settings(_) => StatusCode::BAD_REQUEST,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRecording => StatusCode::NOT_FOUND,
             Self::ByPost => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

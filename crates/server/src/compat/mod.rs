@@ -2,21 +2,29 @@
 //!
 //! Read in this order: `router` here, `envelope` (how everything is answered), `shape` (streams as they send and read
 //! them), `control` (what is changed: all of it ends in the [`Keeper`]), `routes` (who asks for that), `codec` (what a
-//! camera sends).
+//! camera sends); `webrtc`, `save` and `pages`; `receiver` and `guests` (RTSPtoWebRTC's API).
 
 mod codec;
 mod control;
 mod envelope;
+mod form;
+mod guests;
+mod pages;
+mod receiver;
 mod routes;
+mod save;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod webrtc;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use egress_webrtc::Offers;
 use hub::Registry;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Keeper};
 
@@ -31,26 +39,48 @@ struct Inner {
     registry: Registry,
     keeper: Keeper,
     settings: config::Compat,
+    /// Answers offers; none in tests.
+    offers: Option<Offers>,
+    shelf: Option<Arc<save::Shelf>>,
+    guests: Mutex<guests::Guests>,
     /// Streams without channels, which only RTSPtoWeb has: their names, by their ids.
     bare: Mutex<BTreeMap<String, String>>,
 }
 
 impl Compat {
-    pub(crate) fn new(registry: Registry, keeper: Keeper, settings: config::Compat) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        keeper: Keeper,
+        settings: config::Compat,
+        offers: Option<Offers>,
+    ) -> Self {
+        let directory = settings.save_dir.clone();
+        let shelf = directory.map(|at| Arc::new(save::Shelf::new(at, settings.save_bytes.0)));
         Self(Arc::new(Inner {
             registry,
             keeper,
             settings,
+            offers,
+            shelf,
+            guests: Mutex::default(),
             bare: Mutex::default(),
         }))
     }
 }
 
-/// The routes that the configuration has on.
-pub(crate) fn router(compat: &Compat) -> Router {
+/// The routes that the configuration has on, until `stop`. Needs a tokio runtime.
+pub(crate) fn router(compat: &Compat, stop: &CancellationToken) -> Router {
     let mut router = Router::new();
     if compat.0.settings.rtsptoweb {
-        router = router.merge(routes::router(compat.clone()));
+        router = router
+            .merge(routes::router(compat.clone()))
+            .merge(webrtc::router(compat.clone()))
+            .merge(save::router(compat.clone()))
+            .merge(pages::router());
+    }
+    if compat.0.settings.rtsptowebrtc {
+        router = router.merge(receiver::router(compat.clone()));
+        tokio::spawn(compat.clone().see_guests_off(stop.clone()));
     }
     router
 }

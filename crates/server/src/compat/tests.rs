@@ -25,6 +25,7 @@ const NOT_FOUND: &str = "{\n    \"status\": 0,\n    \"payload\": \"stream not fo
 /// A server over a file of its own.
 struct Rig {
     app: Router,
+    registry: Registry,
     directory: tempfile::TempDir,
     file: PathBuf,
 }
@@ -48,11 +49,17 @@ impl Rig {
             loaded,
         )
         .unwrap();
-        let compat = Compat::new(registry.clone(), keeper, settings);
+        let compat = Compat::new(registry.clone(), keeper, settings, None);
         let front = Front::new(&guard, &[], Around::default());
-        let app = crate::http::router(registry, Assets::Bundled, router(&compat), front);
+        let app = crate::http::router(
+            registry.clone(),
+            Assets::Bundled,
+            router(&compat, &stop),
+            front,
+        );
         Self {
             app,
+            registry,
             directory,
             file,
         }
@@ -402,4 +409,127 @@ fn sound_has_the_form_of_rtsptowebs_library() {
         channels: 1,
     };
     assert_eq!(codec_of(Format::G711(law)), json!({}));
+}
+
+#[tokio::test]
+async fn an_offer_that_is_none_is_told_so() {
+    let rig = Rig::new("config.json", CONFIG);
+    rig.ask("POST", "/stream/a/add", &stream("rtsp://192.0.2.1/a"))
+        .await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let (status, headers, body) = rig
+        .send("POST", "/stream/b/channel/0/webrtc", &form, "data=dj0w")
+        .await;
+    assert_eq!((status, body.as_str()), (500, NOT_FOUND));
+    assert_eq!(headers["access-control-allow-origin"], "*");
+    for body in ["", "data=", "data=%25%25", "other=dj0w"] {
+        let (status, _, body) = rig
+            .send("POST", "/stream/a/channel/0/webrtc", &form, body)
+            .await;
+        assert_eq!(status, 400, "{body}");
+        assert!(body.contains("`data` must hold an offer"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn recordings_are_for_the_user_alone_and_bounded() {
+    let rig = Rig::new("lunette.toml", "");
+    let save = rig.directory.path().join("save");
+    let hash = auth::PasswordHash::of("demo").unwrap();
+    let toml = format!(
+        "[compat]\nrtsptoweb = true\nsave_dir = {save:?}\nsave_longest = '1m'\n[auth]\nanonymous = ['watch']\n\
+         [auth.users.demo]\npassword_hash = '{hash}'\nrole = 'admin'\n[streams.a]\nurl = 'rtsp://192.0.2.1/'\n"
+    );
+    let rig = Rig::new("lunette.toml", &toml);
+    let base = "/stream/a/channel/0/save";
+    for path in ["", "/x.mp4", "/mp4/fragment/10s"] {
+        let (status, ..) = rig.send("GET", &format!("{base}{path}"), &[], "").await;
+        assert_eq!(status, 401, "{path}");
+    }
+    for (length, told) in [("10", "is no length of time"), ("61s", "lasts 1m at most")] {
+        let (status, body) = rig
+            .ask("GET", &format!("{base}/mp4/fragment/{length}"), "")
+            .await;
+        assert!(status == 400 && body.contains(told), "{body}");
+    }
+    let (status, body) = rig
+        .ask("GET", "/stream/b/channel/0/save/mp4/fragment/10s", "")
+        .await;
+    assert_eq!((status, body.as_str()), (500, NOT_FOUND));
+    let (status, body) = rig
+        .ask("GET", &format!("{base}/mp4/fragment/10s"), "")
+        .await;
+    assert_eq!((status, body.as_str()), (200, "await save started"));
+    let (_, body) = rig.ask("GET", base, "").await;
+    let listed: Json = serde_json::from_str(&body).unwrap();
+    let name = listed["recordings"][0]["name"].as_str().unwrap().to_owned();
+    assert!(
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)),
+        "{name}"
+    );
+    fs::write(save.join("a/0").join(&name), "a recording").unwrap();
+    assert_eq!(
+        rig.ask("GET", &format!("{base}/{name}"), "").await,
+        (200, "a recording".to_owned())
+    );
+    fs::write(save.join("secret.mp4"), "no").unwrap();
+    for other in [
+        "..%2Fsecret.mp4",
+        "..%2F..%2Fsecret.mp4",
+        "x.mp4",
+        "%2Fetc%2Fpasswd",
+    ] {
+        assert_eq!(
+            rig.ask("GET", &format!("{base}/{other}"), "").await.0,
+            404,
+            "{other}"
+        );
+    }
+    assert_eq!(
+        rig.ask("DELETE", &format!("{base}/{name}"), "").await.0,
+        204
+    );
+    assert_eq!(rig.ask("GET", base, "").await.1, "{\"recordings\":[]}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_url_that_a_client_names_is_a_stream_for_as_long_as_it_is_used() {
+    let toml = "[compat]\nrtsptowebrtc = true\n[auth]\nanonymous = ['watch']\n[streams.a]\nurl = 'rtsp://192.0.2.1/a'\n";
+    let rig = Rig::new("lunette.toml", toml);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let ask = async |url: &str| {
+        let body = format!("url={url}&sdp64=dj0w");
+        let (status, _, body) = rig.send("POST", "/stream", &form, &body).await;
+        (status, body)
+    };
+    let (status, body) = ask("http%3A%2F%2Fh%2F").await;
+    assert!(
+        status == 500 && body.contains("\"error\":\"`url` is no URL of a camera"),
+        "{body}"
+    );
+    assert_eq!(
+        ask("rtsp%3A%2F%2F192.0.2.1%2Fa").await.0,
+        500,
+        "there is no WebRTC in this test"
+    );
+    assert_eq!(rig.registry.list().len(), 1, "it is a configured one");
+    ask("rtsp%3A%2F%2F192.0.2.1%2Fb").await;
+    ask("rtsp%3A%2F%2F192.0.2.1%2Fb").await;
+    assert_eq!(rig.registry.list().len(), 2);
+    tokio::time::sleep(std::time::Duration::from_secs(59)).await;
+    assert_eq!(rig.registry.list().len(), 2);
+    let watching = rig.registry.list()[1].first_channel().watch("test");
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    assert_eq!(rig.registry.list().len(), 2, "somebody watches");
+    drop(watching);
+    tokio::time::sleep(std::time::Duration::from_secs(90)).await;
+    assert_eq!(rig.registry.list().len(), 1);
+    let (status, _, body) = rig.send("GET", "/static/x", &[], "").await;
+    assert_eq!((status, body.as_str()), (200, ""));
+    let page = [("origin", "http://evil.example"), ("host", "here"), form[0]];
+    assert_eq!(
+        rig.send("POST", "/stream", &page, "url=rtsp://h/").await.0,
+        403
+    );
 }

@@ -1,10 +1,11 @@
 //! The configuration in force. The file, the API and the environment end here, and from here in [`Registry::apply`].
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use hub::Registry;
+use hub::{Registry, StreamId, StreamSpec};
 use serde_json::{Map, Value as Json};
 use tokio::sync::watch;
 use toml_edit::DocumentMut;
@@ -34,6 +35,10 @@ struct Inner {
 #[derive(Debug)]
 struct Desk {
     text: Text,
+    /// The streams that it wishes for.
+    streams: Vec<StreamSpec>,
+    /// Streams that are in no file, for as long as they are used.
+    guests: BTreeMap<StreamId, StreamSpec>,
     /// The state of the files when the text was read.
     mark: Mark,
     /// The file could not be written: the text is in memory alone.
@@ -115,7 +120,7 @@ impl Keeper {
         text: impl Into<Text>,
         loaded: Loaded,
     ) -> anyhow::Result<Self> {
-        registry.apply(loaded.streams)?;
+        registry.apply(loaded.streams.clone())?;
         let name = file.as_ref().map_or_else(
             || "the configuration".to_owned(),
             |file| file.display().to_string(),
@@ -135,6 +140,8 @@ impl Keeper {
         let mark = store::mark(&watched(file.as_ref(), &view.config));
         let desk = Desk {
             text: text.into(),
+            streams: loaded.streams,
+            guests: BTreeMap::new(),
             mark,
             unsaved: None,
         };
@@ -272,9 +279,9 @@ impl Keeper {
     /// Puts `loaded` into force.
     fn adopt(&self, desk: &mut Desk, loaded: Loaded) {
         // The configuration was checked: ids are unique, and every Stream has a Channel.
-        let applied = match self.0.registry.apply(loaded.streams) {
-            Ok(applied) => applied,
-            Err(error) => return tracing::error!(%error, "the configuration can't be applied"),
+        desk.streams = loaded.streams;
+        let Some(applied) = self.apply(desk) else {
+            return;
         };
         desk.mark = store::mark(&watched(self.0.file.as_ref(), &loaded.config));
         let before = self.view();
@@ -299,6 +306,35 @@ impl Keeper {
             view.problems = None;
             view.restart = restart;
         });
+    }
+
+    /// Has a stream run that is in no file. Blocks.
+    pub(crate) fn invite(&self, guest: StreamSpec) {
+        let mut desk = self.desk();
+        desk.guests.insert(guest.id.clone(), guest);
+        self.apply(&desk);
+    }
+
+    /// Has such streams go. Blocks.
+    pub(crate) fn dismiss(&self, guests: &[StreamId]) {
+        let mut desk = self.desk();
+        desk.guests.retain(|id, _| !guests.contains(id));
+        self.apply(&desk);
+    }
+
+    /// Has those run that are on the desk.
+    fn apply(&self, desk: &Desk) -> Option<hub::Applied> {
+        let mut wished = desk.streams.clone();
+        let known: HashSet<StreamId> = wished.iter().map(|stream| stream.id.clone()).collect();
+        let guests = desk
+            .guests
+            .values()
+            .filter(|guest| !known.contains(&guest.id));
+        wished.extend(guests.cloned());
+        let applied = self.0.registry.apply(wished);
+        applied
+            .inspect_err(|error| tracing::error!(%error, "the configuration can't be applied"))
+            .ok()
     }
 
     fn publish(&self, change: impl FnOnce(&mut View)) {
@@ -367,7 +403,7 @@ impl Keeper {
 
 /// The Stream that has one Channel with the settings `wanted`, which come from whoever asks: the environment and files say
 /// nothing.
-pub(crate) fn one_stream(wanted: &Map<String, Json>) -> Result<hub::StreamSpec, EditError> {
+pub(crate) fn one_stream(wanted: &Map<String, Json>) -> Result<StreamSpec, EditError> {
     let path = ["streams", "probe"];
     let mut document = DocumentMut::new();
     edit::set(&mut document, &path, wanted, None, Mode::Replace).map_err(EditError::Refused)?;

@@ -6,8 +6,9 @@ use toml_edit::{DocumentMut, Item};
 use super::super::{Environment, Report, Text};
 
 /// What is said of each section, above it.
-const ABOUT: [(&str, &str); 9] = [
+const ABOUT: [(&str, &str); 10] = [
     ("server", "Where pages, media and the API are served."),
+    ("rtsp", "The same streams over RTSP (docs/rtsp.md)."),
     ("tls", "The same over TLS; plain HTTP stays where it is."),
     (
         "auth",

@@ -131,8 +131,9 @@ impl fmt::Debug for File {
 }
 
 /// What of our own form stands where in RTSPtoWeb's.
-const PLACES: [(&[&str], &[&str]); 8] = [
+const PLACES: [(&[&str], &[&str]); 9] = [
     (&["server", "listen"], &["server", "http_port"]),
+    (&["rtsp", "listen"], &["server", "rtsp_port"]),
     (&["tls", "listen"], &["server", "https_port"]),
     (&["tls", "certificate"], &["server", "https_cert"]),
     (&["tls", "key"], &["server", "https_key"]),

@@ -68,6 +68,13 @@ impl Reading<'_> {
             self.table(&["server"])
                 .insert("listen", value(http.to_string()));
         }
+        // Without a port of its own it has any one there.
+        if get(server, "rtsp_port").is_some_and(|port| port != "")
+            && let Some(rtsp) = self.address(server, "rtsp_port", "")
+        {
+            self.table(&["rtsp"])
+                .insert("listen", value(rtsp.to_string()));
+        }
         let tokens = self.tokens(server);
         self.people(server, tokens);
         self.https(server);

@@ -26,6 +26,8 @@ fn read(text: &str) -> Result<(Config, String, String), String> {
 fn every_key_of_the_file_means_what_it_means_there() {
     let (config, toml, _) = read(WHOLE).unwrap();
     assert_eq!(config.server.listen.to_string(), "[::]:8083");
+    let rtsp = config.rtsp.listen.map(|at| at.to_string());
+    assert_eq!(rtsp.as_deref(), Some("[::]:5541"));
     assert_eq!(format!("{:?}", config.log.level), "Debug");
     assert!(toml.contains("[auth.users.operator]") && toml.contains("role = \"admin\""));
     assert!(

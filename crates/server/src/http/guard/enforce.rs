@@ -87,7 +87,7 @@ impl<'r> Asked<'r> {
         let pattern = pattern.map(MatchedPath::as_str);
         let need = needs::of(request.method(), pattern);
         let stream = match (need, pattern) {
-            (Need::Stream(Action::Watch), Some(pattern)) => {
+            (Need::Stream(Action::Watch) | Need::Record, Some(pattern)) => {
                 parameter(pattern, request.uri().path(), |_| true)
             }
             _ => None,
@@ -127,7 +127,7 @@ impl<'r> Asked<'r> {
     fn is_forged(&self, who: &Who) -> bool {
         let in_a_name = match who {
             // Whoever may watch may do so on any page.
-            Who::Anonymous | Who::Local => matches!(self.need, Need::All(_)),
+            Who::Anonymous | Who::Local => matches!(self.need, Need::All(_) | Need::Record),
             _ => self.presented.is_ambient(),
         };
         let upgrade = || self.request.headers().contains_key(UPGRADE);

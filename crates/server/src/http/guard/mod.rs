@@ -223,6 +223,15 @@ impl Guard {
             Need::Stream(action) => (policy.decide(identity, action, stream), action),
             Need::Some(action) => (policy.decide_some(identity, action), action),
             Need::All(action) => (policy.decide(identity, action, None), action),
+            // The backend was asked for this very purpose.
+            Need::Record if identity.who == Who::Backend => (
+                policy.decide(identity, Action::Watch, stream),
+                Action::Watch,
+            ),
+            Need::Record => {
+                let action = Action::Control;
+                (policy.decide(identity, action, None), action)
+            }
         };
         Refusal::of(decision, action)
     }

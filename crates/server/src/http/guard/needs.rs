@@ -17,6 +17,9 @@ pub(crate) enum Need {
     Some(Action),
     /// The action, with all streams.
     All(Action),
+    /// To record the stream that the first parameter of the path names: for those who may control everything, and for
+    /// whom the token backend lets record it.
+    Record,
 }
 
 /// What the token backend calls it.
@@ -30,6 +33,8 @@ pub(crate) enum Proto {
     Hls,
     #[serde(rename = "RTSP")]
     Rtsp,
+    #[serde(rename = "save")]
+    Save,
 }
 
 /// A row: the route as the router has it, what reading it needs (GET, HEAD), and what all else needs. OPTIONS needs
@@ -38,6 +43,9 @@ type Row = (&'static str, Need, Need);
 
 const WATCH: Need = Need::Stream(Action::Watch);
 const CONTROL: Need = Need::All(Action::Control);
+
+/// Has any URL connected, and watches it.
+const WATCH_ALL: Need = Need::All(Action::Watch);
 
 /// All routes.
 pub(super) const TABLE: &[Row] = &[
@@ -103,6 +111,30 @@ pub(super) const TABLE: &[Row] = &[
     ),
     ("/stream/{stream}/channel/{channel}/info", CONTROL, CONTROL),
     ("/stream/{stream}/channel/{channel}/codec", CONTROL, CONTROL),
+    ("/stream/{stream}/channel/{channel}/webrtc", WATCH, WATCH),
+    (
+        "/stream/{stream}/channel/{channel}/save",
+        Need::Record,
+        Need::Record,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/save/{file}",
+        Need::Record,
+        Need::Record,
+    ),
+    (
+        "/stream/{stream}/channel/{channel}/save/mp4/fragment/{duration}",
+        Need::Record,
+        Need::Record,
+    ),
+    // The paths of its pages, which lead to ours.
+    ("/pages/{*path}", Need::Open, Need::Open),
+    // RTSPtoWebRTC's API: a stream is named by a URL, or in the body.
+    ("/stream", WATCH_ALL, WATCH_ALL),
+    ("/stream/codec/{stream}", WATCH_ALL, WATCH_ALL),
+    ("/stream/receiver/{stream}", WATCH_ALL, WATCH_ALL),
+    ("/static", Need::Open, Need::Open),
+    ("/static/{*path}", Need::Open, Need::Open),
     // Media.
     ("/stream/{stream}/state", WATCH, CONTROL),
     ("/stream/{stream}/channel/{channel}/state", WATCH, CONTROL),
@@ -166,6 +198,7 @@ pub(super) fn proto(pattern: &str) -> Proto {
     let last = pattern.rsplit('/').next().unwrap_or_default();
     match last {
         "mse" => Proto::Mse,
+        _ if pattern.contains("/save") => Proto::Save,
         _ if pattern.contains("/whep") || last == "webrtc" => Proto::WebRtc,
         _ => Proto::Hls,
     }

@@ -17,6 +17,7 @@ use super::super::tests::{front, registry};
 use super::super::{Assets, Entry, Front, Listener, router};
 use super::*;
 use crate::api::{self, Api};
+use crate::compat::{self, Compat};
 use crate::config::{Environment, Keeper, check};
 use crate::events::Journal;
 use crate::ops::{Ops, Readiness, Settings};
@@ -46,7 +47,14 @@ fn server(text: &str, local: bool) -> Router {
     let (keeper, file) = (Registry::new(), text.to_owned());
     let keeper = Keeper::start(keeper, Environment::default(), None, file, loaded).unwrap();
     let journal = Journal::start(&registry, &keeper, stop.clone());
-    let api = api::router(Api::new(registry.clone(), keeper, journal, stop));
+    let wanted = config::Compat {
+        rtsptoweb: true,
+        rtsptowebrtc: true,
+        ..config::Compat::default()
+    };
+    let compat = Compat::new(registry.clone(), keeper.clone(), wanted, None);
+    let api = api::router(Api::new(registry.clone(), keeper, journal, stop.clone()));
+    let api = api.merge(compat::router(&compat, &stop));
     let front = Front::new(&guard, &[], ops.around());
     router(registry, Assets::Bundled, media.merge(api), front)
 }
@@ -191,7 +199,9 @@ async fn every_route_answers_everybody_as_the_table_says() {
 fn may(need: Need, holder: Option<&str>, wrong: bool) -> bool {
     match need {
         Need::Open => true,
-        Need::Stream(Action::Watch) => [Some(VIEWER), Some(ADMIN)].contains(&holder),
+        Need::Stream(Action::Watch) | Need::All(Action::Watch) => {
+            [Some(VIEWER), Some(ADMIN)].contains(&holder)
+        }
         Need::Some(Action::Watch) => !wrong && holder.is_some(),
         _ => holder == Some(ADMIN),
     }

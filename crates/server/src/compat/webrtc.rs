@@ -1,0 +1,115 @@
+//! `POST …/webrtc`: an offer in Base64 in a form, and the answer in Base64, with all candidates.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use egress_webrtc::{PROTOCOL, Refusal};
+use hub::{Channel, Who};
+
+use super::envelope::Failure;
+use super::{Compat, form};
+
+/// The largest form that is read, in bytes: an offer has 3 to 10 KB.
+const MAX_BODY: usize = 256 << 10;
+
+pub(super) fn router(compat: Compat) -> Router {
+    Router::new()
+        .route("/stream/{stream}/channel/{channel}/webrtc", post(offer))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(compat)
+}
+
+async fn offer(
+    State(compat): State<Compat>,
+    Path((id, channel)): Path<(String, String)>,
+    watcher: Watcher,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answered = async {
+        let channel = compat.channel(&id, &channel)?;
+        let data = form::fields(&headers, body).await.remove("data");
+        compat
+            .answer(&channel, &watcher, &data.unwrap_or_default())
+            .await
+    };
+    let answered = answered.await.map(|answer| {
+        let headers = [
+            (CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (CACHE_CONTROL, "no-store"),
+        ];
+        (headers, answer)
+    });
+    let any_page = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (any_page, answered).into_response()
+}
+
+impl Compat {
+    /// The answer to an offer, both in Base64.
+    pub(super) async fn answer(
+        &self,
+        channel: &Channel,
+        watcher: &Watcher,
+        offer: &str,
+    ) -> Result<String, Failure> {
+        let offer = form::decoded(offer).filter(|offer| !offer.is_empty());
+        let offer = offer.ok_or_else(|| {
+            Failure::Body("the field `data` must hold an offer (SDP) in Base64".to_owned())
+        })?;
+        let offers = self.0.offers.as_ref();
+        let offers = offers.ok_or(Failure::Defect("there is no WebRTC"))?;
+        match offers.answer(channel, watcher.over(PROTOCOL), &offer).await {
+            Ok(answer) => Ok(form::encoded(&answer)),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match (refusal.reason, refusal.status) {
+            ("source_offline", _) => Self::NotReady,
+            ("no_stream", _) => Self::StreamNotFound,
+            (_, StatusCode::SERVICE_UNAVAILABLE) => Self::Busy(refusal.detail),
+            _ => Self::Body(refusal.detail),
+        }
+    }
+}
+
+/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    remote: Option<IpAddr>,
+    agent: Option<String>,
+}
+
+impl Watcher {
+    /// As a viewer over `protocol`.
+    pub(super) fn over(&self, protocol: &'static str) -> Who {
+        Who::new(protocol)
+            .at(self.remote)
+            .using(self.agent.as_deref())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Watcher {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let agent = parts.headers.get(USER_AGENT);
+        Ok(Self {
+            remote: remote.map(|remote| remote.0.ip()),
+            agent: agent
+                .and_then(|agent| agent.to_str().ok())
+                .map(str::to_owned),
+        })
+    }
+}

@@ -1,0 +1,160 @@
+/** A user of RTSPtoWeb starts this with the same config.json: clients written for that, and by others for that, go on. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { alone } from "./lib/alone.mjs";
+import { launch } from "./lib/browsers.mjs";
+import { gstCamera } from "./lib/cameras.mjs";
+import { Lunette } from "./lib/lunette.mjs";
+import { ffprobe, save } from "./lib/parsers.mjs";
+import { freePort, TESTS, WORK } from "./lib/processes.mjs";
+import { open } from "./lib/rtsptoweb.mjs";
+import { Turnstile } from "./lib/turnstile.mjs";
+import { until } from "./lib/wait.mjs";
+
+alone(import.meta);
+
+/** How often each of the four streams is added, edited twice, reloaded and deleted: a thousand is 20,000 changes. */
+const ROUNDS = Number(process.env.LUNETTE_COMPAT_ROUNDS ?? 12);
+const LOGIN = { authorization: `Basic ${btoa("demo:demo")}` };
+const PYTHON = join(TESTS, ".work/home-assistant/bin/python");
+
+describe("instead of RTSPtoWeb", () => {
+  let camera, lunette, file, browser, page;
+
+  before(async () => {
+    camera = await gstCamera({ files: { main: "main.mp4+tone.alaw" } });
+    const port = await freePort();
+    const directory = mkdtempSync(join(WORK, "config-"));
+    file = join(directory, "config.json");
+    const config = {
+      server: { debug: true, http_demo: true, http_login: "demo", http_password: "demo", http_port: `:${port}`, rtsp_port: ":5541" },
+      streams: { yard: { name: "Yard", channels: { 0: { url: camera.url("main"), on_demand: true, audio: true, status: 0 } } } },
+    };
+    writeFileSync(file, JSON.stringify(config, null, 2));
+    const env = { LUNETTE_COMPAT__RTSPTOWEBRTC: "true", LUNETTE_COMPAT__SAVE_DIR: join(directory, "save") };
+    lunette = await Lunette.start({ port, args: () => [`-config=${file}`, "-debug=true"], env });
+    browser = await launch("chromium");
+    page = await open(browser, lunette);
+  });
+  after(async () => {
+    await browser?.close();
+    await lunette?.stop();
+  });
+
+  /** A control route as the one user calls it; returns the payload. */
+  async function control(method, path, body) {
+    const response = await fetch(`${lunette.http}${path}`, { method, headers: LOGIN, body: body && JSON.stringify(body) });
+    const { status, payload } = await response.json();
+    assert.equal(status, 1, `${method} ${path}: ${JSON.stringify(payload)}`);
+    return payload;
+  }
+
+  test("a client of the MSE framing plays, from its own codecs line on", { timeout: 30_000 }, async () => {
+    await page.play("mse", `${lunette.mse("yard", "0")}?uuid=yard&channel=0`);
+    const seen = await until("two seconds are played", async () => {
+      const seen = await page.seen("mse");
+      return seen.time > 2 && seen.frames > 30 && seen;
+    });
+    assert.match(seen.codecs, /^avc1\.[0-9A-F]{6},flac$/);
+    assert.equal(seen.width, 640);
+    assert.equal((await control("GET", "/stream/yard/info")).channels[0].status, 1);
+  });
+
+  test("a client of the WebRTC POST plays, and its data channel closes when the stream goes, and not before", { timeout: 40_000 }, async () => {
+    const url = camera.url("main");
+    await control("POST", "/stream/gate/add", { name: "Gate", channels: { 0: { url, on_demand: true, audio: true } } });
+    await page.play("webrtc", `${lunette.http}/stream/gate/channel/0/webrtc`);
+    await until("it plays", async () => {
+      const { frames, channel, width } = await page.seen("webrtc");
+      return frames > 40 && channel === "open" && width === 640;
+    });
+    await control("GET", "/stream/gate/reload");
+    const { frames } = await page.seen("webrtc");
+    await until("it plays on after the reload", async () => (await page.seen("webrtc")).frames > frames + 40);
+    assert.equal((await page.seen("webrtc")).channel, "open");
+    await control("GET", "/stream/gate/delete");
+    await until("it hears that the stream is gone", async () => (await page.seen("webrtc")).channel === "closed");
+  });
+
+  test("codecs are told, and HLS of both kinds is served", { timeout: 30_000 }, async () => {
+    const [picture, sound] = await control("GET", "/stream/yard/channel/0/codec");
+    assert.deepEqual([picture.SPSInfo.Width, picture.SPSInfo.Height, picture.SPSInfo.MbWidth], [640, 360, 40]);
+    assert.equal(Buffer.from(picture.Record, "base64")[1], picture.SPSInfo.ProfileIdc);
+    assert.deepEqual(sound, {});
+    for (const kind of ["hls", "hlsll"]) {
+      const response = await fetch(`${lunette.http}/stream/yard/channel/0/${kind}/live/index.m3u8`);
+      assert.equal(response.status, 200);
+      assert.match(await response.text(), /^#EXTM3U/);
+    }
+    const bookmark = await fetch(`${lunette.http}/pages/player/mse/yard/0`, { redirect: "manual" });
+    assert.equal(bookmark.headers.get("location"), "/#yard/0");
+  });
+
+  test("Home Assistant's client gets its answers over both APIs, and edits nothing twice", { timeout: 40_000 }, async () => {
+    const offer = await page.offer();
+    const ask = (server, kind) => {
+      const script = join(fileURLToPath(new URL(".", import.meta.url)), "lib/ha_client.py");
+      const { status, stdout, stderr } = spawnSync(PYTHON, [script, server, kind, "camera.gate", camera.url("main")], { input: offer, encoding: "utf8" });
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, /^v=0\r\n[^]*a=candidate:/);
+    };
+    const changes = () => lunette.log.split("the configuration has changed").length;
+    const before = changes();
+    ask(lunette.http.replace("//", "//demo:demo@"), "web");
+    assert.equal(changes(), before + 1, "the stream was added, and not edited");
+    // Without the login it is refused as RTSPtoWeb, and asks as it would ask RTSPtoWebRTC.
+    ask(lunette.http, "webrtc");
+  });
+
+  test("a recording is begun, listed and downloaded by the one user alone", { timeout: 40_000 }, async () => {
+    const base = `${lunette.http}/stream/yard/channel/0/save`;
+    assert.equal((await fetch(`${base}/mp4/fragment/2s`)).status, 401);
+    assert.equal(await (await fetch(`${base}/mp4/fragment/2s`, { headers: LOGIN })).text(), "await save started");
+    await until("it is recorded", () => lunette.log.includes("recorded"));
+    const { recordings } = await (await fetch(base, { headers: LOGIN })).json();
+    assert.equal(recordings.length, 1);
+    const bytes = Buffer.from(await (await fetch(`${base}/${recordings[0].name}`, { headers: LOGIN })).arrayBuffer());
+    assert.equal(bytes.length, recordings[0].bytes);
+    const { complaints, streams } = await ffprobe(save("recording", bytes));
+    assert.equal(complaints, "");
+    assert.deepEqual(streams.map((stream) => stream.codec_name), ["h264", "flac"]);
+    assert.ok(Math.abs(Number(streams[0].nb_read_packets) - 50) <= 3, streams[0].nb_read_packets);
+  });
+
+  test("however streams come and go, a camera has one session of each, and the file says what there is", { timeout: 40_000 + ROUNDS * 3_000 }, async () => {
+    const doors = await Promise.all([0, 1, 2, 3].map(() => Turnstile.before(camera.port)));
+    let changes = 0;
+    const change = (...what) => (changes++, control(...what));
+    const churn = async (door, n) => {
+      const path = `/stream/churn${n}`;
+      const stream = (name) => ({ name, channels: { 0: { url: door.url("main"), on_demand: false } } });
+      for (let round = 0; round < ROUNDS; round++) {
+        await change("POST", `${path}/add`, stream("one"));
+        await change("POST", `${path}/edit`, stream("two"));
+        // Sometimes it has come up by now, and sometimes it is being dialled.
+        if (round % 3 === 0) await until("the camera is live", async () => (await control("GET", `${path}/info`)).channels[0].status === 1);
+        await change("GET", `${path}/reload`);
+        await change("POST", `${path}/channel/0/edit`, stream("two").channels[0]);
+        if (round + 1 < ROUNDS) await change("GET", `${path}/delete`);
+      }
+    };
+    await Promise.all(doors.map(churn));
+    await until("all cameras are live", async () => {
+      const all = await control("GET", "/streams");
+      return doors.every((_, n) => all[`churn${n}`].channels[0].status === 1);
+    });
+    assert.deepEqual(doors.map(({ open, most }) => [open, most]), doors.map(() => [1, 1]));
+    console.log(`${changes} changes, ${doors.reduce((sum, { total }) => sum + total, 0)} sessions of cameras, never two at once`);
+    const written = JSON.parse(readFileSync(file, "utf8"));
+    assert.deepEqual(written.streams.churn3, { name: "two", channels: { 0: { url: doors[3].url("main"), on_demand: false } } });
+    assert.deepEqual(written.streams.yard.channels[0], { url: camera.url("main"), on_demand: true, audio: true, status: 0 });
+    assert.equal(written.server.rtsp_port, ":5541");
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    doors.forEach((door) => door.close());
+  });
+});
