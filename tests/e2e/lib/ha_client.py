@@ -32,7 +32,6 @@ async def main(server: str, kind: str, stream: str, url: str) -> None:
             assert streams[stream]["channels"]["0"]["url"] == url, streams
             await client.get_stream_info(stream)
             await client.reload_stream(stream)
-            await client.get_codec_info(stream, "0")
     sys.stdout.write(answer)
 
 

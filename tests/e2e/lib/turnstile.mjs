@@ -2,7 +2,7 @@
 import { connect, createServer } from "node:net";
 
 export class Turnstile {
-  /** Connections that are open now, and the most that were at once. */
+  /** Clients that are there now, the most that were at once, and how many there were in all. */
   open = 0;
   most = 0;
   total = 0;
@@ -17,17 +17,24 @@ export class Turnstile {
   }
 
   #enter(client, port) {
-    this.open += 1;
-    this.total += 1;
-    this.most = Math.max(this.most, this.open);
     const camera = connect(port, "127.0.0.1");
     client.pipe(camera).pipe(client);
-    client.on("error", () => camera.destroy());
-    camera.on("error", () => client.destroy());
-    client.once("close", () => {
-      this.open -= 1;
-      camera.destroy();
+    // Who has said nothing yet is no client: it may have left while it waited to be accepted.
+    client.once("data", () => {
+      this.open += 1;
+      this.total += 1;
+      this.most = Math.max(this.most, this.open);
+      // Who has said goodbye has left, though the camera may still answer to that.
+      let left = false;
+      const leave = () => {
+        if (!left) this.open -= 1;
+        left = true;
+      };
+      for (const event of ["end", "error", "close"]) client.once(event, leave);
     });
+    client.once("error", () => camera.destroy());
+    client.once("close", () => camera.destroy());
+    camera.on("error", () => client.destroy());
   }
 
   /** The URL of a camera's mount, through here. */
