@@ -5,7 +5,6 @@
 mod duration;
 mod shelf;
 
-use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
@@ -26,6 +25,7 @@ use tracing::Instrument as _;
 use super::Compat;
 use super::envelope::Failure;
 use super::webrtc::Watcher;
+use shelf::Fresh;
 pub(super) use shelf::Shelf;
 
 /// How much of a file is read at once, in bytes.
@@ -69,14 +69,15 @@ async fn begin(
         .ok_or_else(|| Failure::Busy("too many recordings run already".to_owned()))?;
     let (place, shelf) = (channel.clone(), shelf.clone());
     let name = shelf::name(std::time::SystemTime::now());
-    let opened = spawn_blocking(move || shelf.open(&place, &name).map(|file| (shelf, name, file)));
+    let opened =
+        spawn_blocking(move || shelf.open(&place, &name).map(|fresh| (shelf, name, fresh)));
     let opened = opened
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)));
-    let (shelf, name, file) = opened.map_err(|error| unwritable(&error))?;
+    let (shelf, name, fresh) = opened.map_err(|error| unwritable(&error))?;
     let span = tracing::info_span!("recording", stream = %channel.stream(), channel = %channel.id(), file = name);
     let who = watcher.over(egress_mp4::PROTOCOL);
-    tokio::spawn(record(channel, who, length, shelf, file, turn).instrument(span));
+    tokio::spawn(record(channel, who, length, shelf, fresh, turn).instrument(span));
     Ok("await save started")
 }
 
@@ -86,15 +87,19 @@ async fn record(
     who: Who,
     length: std::time::Duration,
     shelf: Arc<Shelf>,
-    file: File,
+    fresh: Fresh,
     turn: OwnedSemaphorePermit,
 ) {
     let _turn = turn;
     let mut recording = match Recording::start(&channel, who, length).await {
         Ok(recording) => recording,
-        Err(error) => return tracing::warn!(%error, "nothing is recorded"),
+        Err(error) => {
+            tracing::warn!(%error, "nothing is recorded");
+            let _ = spawn_blocking(move || std::fs::remove_file(fresh.path)).await;
+            return;
+        }
     };
-    let mut file = file;
+    let mut file = fresh.file;
     while let Some(parts) = recording.next().await {
         if !shelf.take(parts.iter().map(Bytes::len).sum()) {
             tracing::warn!("a recording ends early: the recordings have reached compat.save_bytes");

@@ -31,6 +31,13 @@ pub(in crate::compat) struct Shelf {
     turns: Arc<Semaphore>,
 }
 
+/// A recording of which nothing is written yet.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
 /// A recording, as it is listed.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Listed {
@@ -55,7 +62,7 @@ impl Shelf {
     }
 
     /// A new file for a recording of `channel` that begins at `name`.
-    pub(super) fn open(&self, channel: &Channel, name: &str) -> io::Result<File> {
+    pub(super) fn open(&self, channel: &Channel, name: &str) -> io::Result<Fresh> {
         self.used.store(self.count(), Ordering::Relaxed);
         if self.used.load(Ordering::Relaxed) >= self.limit {
             return Err(io::ErrorKind::StorageFull.into());
@@ -74,11 +81,11 @@ impl Shelf {
             } else {
                 format!("-{n}")
             };
-            let file = folder.join(format!("{name}{more}.mp4"));
+            let path = folder.join(format!("{name}{more}.mp4"));
             let mut options = OpenOptions::new();
-            match options.write(true).create_new(true).mode(0o600).open(file) {
+            match options.write(true).create_new(true).mode(0o600).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                opened => return opened,
+                opened => return opened.map(|file| Fresh { file, path }),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
