@@ -159,6 +159,23 @@ describe("the player", () => {
     assert.ok(report.stats.latencyMs < 500, JSON.stringify(report.stats));
     assert.equal(report.stats.codec, "H.264");
     await hearTone(player);
+    await page.tab.evaluate(`document.querySelector("lunette-player").toggleAttribute("stats")`);
+    const panel = await page.tab.evaluate(`document.querySelector("lunette-player").shadowRoot.querySelector(".stats").innerText`);
+    for (const text of [/WebRTC, UDP/, /640x360/, /H\.264/, /Mbit\/s/, /\d ms/, /0\.0 %/]) assert.match(panel, text);
+    await player.remove();
+  });
+
+  test("finds another way by itself when the one that it had is gone", { timeout: 60_000 }, async () => {
+    const player = await page.play("alaw", ALL);
+    const before = (await player.pictures(25)).pictures.length;
+    const open = blockUdp(8555);
+    try {
+      const { pictures, stats } = await player.pictures(75, before, 30_000);
+      assertPlays(pictures.slice(-50), { jumps: 3 });
+      assert.deepEqual([stats.mode, stats.via, stats.reconnects], ["webrtc", "tcp", 0]);
+    } finally {
+      open();
+    }
     await player.remove();
   });
 
@@ -189,6 +206,11 @@ describe("the player", () => {
     const report = await player.pictures(PICTURES, 0, 30_000);
     assert.equal(report.stats.mode, "mse");
     assert.ok(report.pictures[0].at - report.began < 15_000, "it waits for ICE a few seconds only");
+    // The next one knows: that a way is blocked takes two seconds to find out.
+    const next = await other.play("alaw", ALL);
+    const { stats, ...at } = await next.pictures(1, 0, 30_000);
+    assert.equal(stats.mode, "mse");
+    assert.ok(at.pictures[0].at - at.began < 2_000, `${at.pictures[0].at - at.began} ms`);
     await other.close();
   });
 

@@ -29,6 +29,7 @@ export class Follower {
   #stopPictures: (() => void) | null = null;
   #pictured = false;
   #soughtAt: number | null = null;
+  #jumpsBack = 0;
   #waitingSince: number | null = null;
   #over = false;
 
@@ -76,13 +77,14 @@ export class Follower {
     });
     if (video.playbackRate !== rate) video.playbackRate = rate;
     if (seekTo === null) return;
+    if (this.#pictured && seekTo < video.currentTime) this.#jumpsBack++;
     this.#soughtAt = now;
     this.#waitingSince = null;
     video.currentTime = seekTo;
   }
 
   /** The part of a transport's measurements that is about the position. */
-  stats(now: number): Pick<TransportStats, "latencyMs" | "targetMs" | "bufferedMs" | "stalls"> {
+  stats(now: number): Omit<TransportStats, "bitrate" | "codec" | "resolution"> {
     const at = this.#video.currentTime;
     const lag = this.#pictured ? this.live.lag(at, now / 1000) : null;
     const range = this.#followed.ranges().find((r) => at >= r.start && at <= r.end);
@@ -91,6 +93,9 @@ export class Follower {
       targetMs: Math.round(this.live.target() * 1000),
       bufferedMs: range ? Math.round((range.end - at) * 1000) : 0,
       stalls: this.live.stalls,
+      jumpsBack: this.#jumpsBack,
+      lost: null,
+      via: null,
     };
   }
 

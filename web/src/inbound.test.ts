@@ -6,7 +6,17 @@ function report(video: object, audio: object = {}): [string, unknown][] {
     ["v", { id: "v", type: "inbound-rtp", kind: "video", codecId: "c", ...video }],
     ["a", { id: "a", type: "inbound-rtp", kind: "audio", ...audio }],
     ["c", { id: "c", type: "codec", mimeType: "video/H264" }],
-    ["p", { id: "p", type: "candidate-pair", nominated: true, currentRoundTripTime: 0.02 }],
+    [
+      "p",
+      {
+        id: "p",
+        type: "candidate-pair",
+        nominated: true,
+        currentRoundTripTime: 0.02,
+        remoteCandidateId: "r",
+      },
+    ],
+    ["r", { id: "r", type: "remote-candidate", protocol: "tcp" }],
   ];
 }
 
@@ -27,7 +37,7 @@ test("bitrate and latency are those since the last look", () => {
     jitterBufferEmittedCount: 20,
   };
   expect(inbound.read(report(second), 2000)).toBe(true);
-  expect(inbound).toMatchObject({ bitrate: 20_000, latencyMs: 60, codec: "H.264" });
+  expect(inbound).toMatchObject({ bitrate: 20_000, latencyMs: 60, codec: "H.264", via: "tcp" });
   expect(inbound.flow).toEqual({ samples: 30, sampleIntervalMs: 40, hasVideo: true });
   expect(inbound.read(report(second), 3000)).toBe(false);
   expect(inbound.bitrate).toBe(0);
@@ -49,4 +59,16 @@ test("losses that did not come again are a share of all packets", () => {
 
 test("a report without counters is no media", () => {
   expect(new Inbound().read([], 0)).toBe(false);
+});
+
+test("after a restart of ICE the pair in use is the one that the transport names", () => {
+  const inbound = new Inbound();
+  const restarted: [string, unknown][] = [
+    ...report({ bytesReceived: 1 }),
+    ["t", { id: "t", type: "transport", selectedCandidatePairId: "q" }],
+    ["q", { id: "q", type: "candidate-pair", nominated: true, remoteCandidateId: "s" }],
+    ["s", { id: "s", type: "remote-candidate", protocol: "udp" }],
+  ];
+  inbound.read(restarted, 0);
+  expect(inbound.via).toBe("udp");
 });

@@ -16,6 +16,9 @@ interface Counters {
   jitterBufferEmittedCount?: number;
   currentRoundTripTime?: number;
   nominated?: boolean;
+  selectedCandidatePairId?: string;
+  remoteCandidateId?: string;
+  protocol?: string;
   codecId?: string;
   mimeType?: string;
   id: string;
@@ -30,6 +33,8 @@ export class Inbound {
   codec: string | null = null;
   resolution: string | null = null;
   freezes = 0;
+  /** "udp" or "tcp". */
+  via: string | null = null;
   /** The share of packets that were lost since the start, and did not come again. */
   lost = 0;
   flow = { samples: 0, sampleIntervalMs: 0, hasVideo: true };
@@ -45,7 +50,11 @@ export class Inbound {
     const [video, audio] = [of("video"), of("audio")];
     const main = video?.bytesReceived ? video : (audio ?? video);
     const bytes = (video?.bytesReceived ?? 0) + (audio?.bytesReceived ?? 0);
-    const pair = all.find((one) => one.type === "candidate-pair" && one.nominated);
+    // After a restart the old pair stays nominated.
+    const selected = all.find((one) => one.type === "transport")?.selectedCandidatePairId;
+    const nominated = all.find((one) => one.type === "candidate-pair" && one.nominated);
+    const pair = all.find((one) => one.id === selected) ?? nominated;
+    this.via = all.find((one) => one.id === pair?.remoteCandidateId)?.protocol ?? this.via;
     const came = bytes > this.#bytes;
     if (this.#at !== null && now > this.#at) this.bitrate = ((bytes - this.#bytes) * 8000) / (now - this.#at);
     [this.#bytes, this.#at] = [bytes, now];

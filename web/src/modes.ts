@@ -40,6 +40,11 @@ export class Modes {
     return false;
   }
 
+  /** An attempt has proven itself: what was blocked before was chance. */
+  succeeded(): void {
+    this.#blocked = 0;
+  }
+
   /** The network is another one, perhaps: all modes may be tried again. */
   forget(): void {
     this.#failedAt.clear();

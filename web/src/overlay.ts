@@ -20,6 +20,7 @@ const ICONS = {
     "M3 9v6h4l5 5V4L7 9zm13.5 3A4.5 4.5 0 0 0 14 8v8a4.5 4.5 0 0 0 2.5-4zM14 3.2v2.1a7 7 0 0 1 0 13.4v2.1a9 9 0 0 0 0-17.6z",
   muted:
     "M3 9v6h4l5 5V4L7 9zm18.6-.2-1.4-1.4-2.6 2.6L15 7.4l-1.4 1.4 2.6 2.6-2.6 2.6 1.4 1.4 2.6-2.6 2.6 2.6 1.4-1.4-2.6-2.6z",
+  stats: "M4 20V10h4v10zm6 0V4h4v16zm6 0v-7h4v7z",
   fullscreen: "M5 14H3v7h7v-2H5zM3 10h2V5h5V3H3zm16 9h-5v2h7v-7h-2zM14 3v2h5v5h2V3z",
 };
 
@@ -27,6 +28,7 @@ const ICONS = {
 export interface OverlayActions {
   togglePlay(): void;
   toggleSound(): void;
+  toggleStats(): void;
   toggleFullscreen(): void;
 }
 
@@ -61,7 +63,8 @@ export class Overlay {
     this.#start.classList.add("start");
     this.#bar.setAttribute("role", "group");
     this.#bar.setAttribute("aria-label", "Player controls");
-    this.#bar.append(this.#play, this.#sound, this.#badge, this.#fullscreen);
+    const stats = button("Statistics", "stats", actions.toggleStats);
+    this.#bar.append(this.#play, this.#sound, this.#badge, stats, this.#fullscreen);
     root.append(this.#status, this.#start, this.#bar);
   }
 

@@ -9,6 +9,7 @@ import { Overlay } from "./overlay.ts";
 import { decodedFrames, droppedFrames } from "./picture.ts";
 import { Session } from "./session.ts";
 import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
+import { StatsPanel } from "./statspanel.ts";
 import { applyStyles } from "./styles.ts";
 import { type TransportKind, withToken } from "./transport.ts";
 import { Visibility } from "./visibility.ts";
@@ -29,11 +30,12 @@ type Stop = "user" | "autoplay" | null;
 
 /** The custom element. */
 export class LunettePlayer extends HTMLElement {
-  static readonly observedAttributes = ["src", "token", "modes", "muted", "controls", "background"];
+  static readonly observedAttributes = ["src", "token", "modes", "muted", "controls", "background", "stats"];
 
   /** The `<video>`, for reading; its source and position belong to the player. */
   readonly video = document.createElement("video");
   readonly #overlay: Overlay;
+  readonly #panel: StatsPanel;
   readonly #visibility = new Visibility(this.video, () => this.#reconsider());
   #listeners = new AbortController();
   #session: Session | null = null;
@@ -50,9 +52,11 @@ export class LunettePlayer extends HTMLElement {
     this.video.part.add("video");
     this.video.setAttribute("aria-label", "Live video");
     root.append(this.video);
+    this.#panel = new StatsPanel(root, () => this.stats());
     this.#overlay = new Overlay(root, {
       togglePlay: () => (this.paused ? this.play() : this.pause()),
       toggleSound: () => this.#toggleSound(),
+      toggleStats: () => this.#toggleStats(),
       toggleFullscreen: () => this.#toggleFullscreen(),
     });
     this.video.addEventListener("click", () => this.#clicked());
@@ -145,10 +149,13 @@ export class LunettePlayer extends HTMLElement {
     if (this.#session) return this.#session.stats();
     return {
       mode: null,
+      via: null,
       latencyMs: null,
       targetMs: null,
       bufferedMs: 0,
       stalls: 0,
+      jumpsBack: 0,
+      lost: null,
       decodedFrames: decodedFrames(this.video),
       droppedFrames: droppedFrames(this.video),
       bitrate: 0,
@@ -166,12 +173,14 @@ export class LunettePlayer extends HTMLElement {
     globalThis.addEventListener("online", () => this.#session?.retryNow(), options);
     document.addEventListener("visibilitychange", () => this.#returned(), options);
     this.#visibility.start();
+    this.#showStats();
     this.#reconsider();
   }
 
   disconnectedCallback(): void {
     this.#listeners.abort();
     this.#visibility.stop();
+    this.#panel.show(false);
     this.#dropSession();
     this.#release();
     this.#show(IDLE);
@@ -180,6 +189,7 @@ export class LunettePlayer extends HTMLElement {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
     if (name === "muted") this.muted = after !== null;
+    if (name === "stats") this.#showStats();
     const url = this.#url();
     if (name === "token" && url) this.#session?.moved(url);
     if (name === "src" || name === "modes") {
@@ -292,6 +302,14 @@ export class LunettePlayer extends HTMLElement {
     this.#showControls();
   }
 
+  #toggleStats(): void {
+    this.toggleAttribute("stats");
+  }
+
+  #showStats(): void {
+    this.#panel.show(this.hasAttribute("stats"));
+  }
+
   #toggleFullscreen(): void {
     const video = this.video as HTMLVideoElement & { webkitEnterFullscreen?: () => void };
     if (document.fullscreenElement === this) document.exitFullscreen().catch(() => undefined);
@@ -306,6 +324,7 @@ export class LunettePlayer extends HTMLElement {
     if (key === "k" || (key === " " && !onButton)) this.paused ? this.play() : this.pause();
     else if (key === "m") this.#toggleSound();
     else if (key === "f") this.#toggleFullscreen();
+    else if (key === "i") this.#toggleStats();
     else return;
     event.preventDefault();
   }

@@ -21,7 +21,18 @@ class FakeTransport implements Transport {
   }
 
   stats() {
-    return { latencyMs: 1, targetMs: 1, bufferedMs: 1, stalls: 0, bitrate: 1, codec: null, resolution: null };
+    return {
+      latencyMs: 1,
+      targetMs: 1,
+      bufferedMs: 1,
+      stalls: 0,
+      jumpsBack: 0,
+      lost: null,
+      via: null,
+      bitrate: 1,
+      codec: null,
+      resolution: null,
+    };
   }
 }
 

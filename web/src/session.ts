@@ -3,6 +3,7 @@
  */
 
 import { Backoff } from "./backoff.ts";
+import { forgetBlocked, isBlocked, noteBlocked } from "./blocked.ts";
 import { Modes } from "./modes.ts";
 import { decodedFrames, droppedFrames } from "./picture.ts";
 import type { PlayerState, PlayerStats, StateDetail } from "./state.ts";
@@ -60,6 +61,7 @@ export class Session {
     this.#url = url;
     this.#options = options;
     this.#modes = new Modes(options.transports.filter((kind) => kind.supported()).map((kind) => kind.mode));
+    if (isBlocked(url.host, Date.now())) this.#modes.failed("webrtc", "other-mode", performance.now());
   }
 
   get detail(): StateDetail {
@@ -93,6 +95,7 @@ export class Session {
   /** If it waits before another attempt, that is made now: the network is said to be back. */
   retryNow(): void {
     this.#modes.forget();
+    forgetBlocked();
     if (this.#retrying !== null && this.#ticking !== null) this.#attempt();
   }
 
@@ -102,10 +105,13 @@ export class Session {
     const decoded = video.videoWidth > 0 ? `${video.videoWidth}x${video.videoHeight}` : null;
     return {
       mode: this.#transport ? this.#mode : null,
+      via: stats?.via ?? null,
       latencyMs: stats?.latencyMs ?? null,
       targetMs: stats?.targetMs ?? null,
       bufferedMs: stats?.bufferedMs ?? 0,
       stalls: stats?.stalls ?? 0,
+      jumpsBack: stats?.jumpsBack ?? 0,
+      lost: stats?.lost ?? null,
       decodedFrames: decodedFrames(video),
       droppedFrames: droppedFrames(video),
       bitrate: stats?.bitrate ?? 0,
@@ -157,6 +163,7 @@ export class Session {
   #failed(failure: Failure): void {
     this.#endAttempt();
     this.#failure = failure;
+    if (failure.reason === "udp-blocked") noteBlocked(this.#url.host, Date.now());
     if (this.#mode !== null && this.#modes.failed(this.#mode, failure.retry, performance.now())) {
       this.#attempt();
       return;
@@ -204,6 +211,7 @@ export class Session {
 
   #proven(): void {
     this.#backoff.succeeded();
+    this.#modes.succeeded();
     this.#failure = null;
   }
 

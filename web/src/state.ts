@@ -32,10 +32,16 @@ export interface StateDetail {
 /** What `<lunette-player>.stats()` answers. */
 export interface PlayerStats {
   mode: string | null;
+  /** What carries it where that differs: "udp", "tcp". */
+  via: string | null;
   latencyMs: number | null;
   targetMs: number | null;
   bufferedMs: number;
   stalls: number;
+  /** How often playback was set back, further from live, on this connection. */
+  jumpsBack: number;
+  /** The share of packets that were lost, 0 to 1; `null` where what is lost comes again by itself. */
+  lost: number | null;
   decodedFrames: number;
   droppedFrames: number;
   /** In bit/s. */

@@ -70,6 +70,23 @@ video {
 .badge::before { content: ""; width: 0.5rem; height: 0.5rem; border-radius: 50%; background: #8b96a1; }
 .badge[data-state="live"]::before { background: #ff4b4b; }
 .badge[data-state="offline"]::before, .badge[data-state="failed"]::before, .badge[data-state="stalled"]::before { background: #ffb020; }
+.stats {
+  position: absolute;
+  inset: 0.5rem auto auto 0.5rem;
+  display: grid;
+  grid-template-columns: auto auto;
+  gap: 0.1rem 0.75rem;
+  margin: 0;
+  padding: 0.5rem 0.75rem;
+  border-radius: 0.375rem;
+  background: rgb(11 13 16 / 0.75);
+  font-size: 0.75rem;
+  font-variant-numeric: tabular-nums;
+  pointer-events: none;
+}
+.stats[hidden] { display: none; }
+.stats dt { color: #c8d0d8; }
+.stats dd { margin: 0; }
 button {
   display: grid;
   place-items: center;

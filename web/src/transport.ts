@@ -45,6 +45,12 @@ export interface TransportStats {
   bufferedMs: number;
   /** How often playback ran dry. */
   stalls: number;
+  /** How often playback was set back, further from live. */
+  jumpsBack: number;
+  /** The share of packets that were lost, 0 to 1; `null` for transports that lose none. */
+  lost: number | null;
+  /** What carries it, where that differs: "udp", "tcp". */
+  via: string | null;
   /** Received, in bit/s over the last seconds. */
   bitrate: number;
   /** Video codec for people, or the audio codec where there is no video. */

@@ -15,6 +15,7 @@ test("an answer names its session below the endpoint, whatever stands before it"
     sdp: "v=0",
     session: "https://host/cams/stream/front/whep/abc?token=t",
     leftOut: "AAC",
+    servers: [],
   });
 });
 

@@ -1,6 +1,7 @@
 /** WHEP's one request (docs/webrtc.md), and what its answers mean. */
 
 import { refusal } from "./condition.ts";
+import { iceServers } from "./icerestart.ts";
 import type { Failure } from "./transport.ts";
 
 /** The server takes up to 10 s while a camera is dialled, and says so by then. */
@@ -8,9 +9,11 @@ const TIMEOUT_MS = 13_000;
 /** Asked again after this, where the server doesn't say when, in ms. */
 const RETRY_MS = 5_000;
 
+const RESTART_TIMEOUT_MS = 4_000;
+
 /** What came of an offer. */
 export type Whep =
-  | { kind: "answer"; sdp: string; session: string; leftOut: string | null }
+  | { kind: "answer"; sdp: string; session: string; leftOut: string | null; servers: RTCIceServer[] }
   /** The camera is away; to be asked again. */
   | { kind: "offline"; message: string; retryInMs: number }
   | { kind: "failure"; failure: Failure };
@@ -37,7 +40,14 @@ export function understand(status: number, headers: Headers, body: string, url: 
     const session = new URL(headers.get("Location") ?? "", url);
     // What lets the offer in lets in what follows it.
     session.search = new URL(url).search;
-    return { kind: "answer", sdp: body, session: session.href, leftOut: headers.get("Lunette-Left-Out") };
+    const servers = iceServers(headers.get("Link"));
+    return {
+      kind: "answer",
+      sdp: body,
+      session: session.href,
+      leftOut: headers.get("Lunette-Left-Out"),
+      servers,
+    };
   }
   const { reason, detail } = problem(body);
   if (status === 409) {
@@ -51,6 +61,26 @@ export function understand(status: number, headers: Headers, body: string, url: 
     retry: "other-mode",
   };
   return { kind: "failure", failure };
+}
+
+/** Asks for a restart of ICE; answers with the server's fragment, or `null` where the session is no more. */
+export async function restartWhep(
+  session: string,
+  fragment: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    const response = await fetch(session, {
+      method: "PATCH",
+      // Whatever restarts there were: this one counts.
+      headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" },
+      body: fragment,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(RESTART_TIMEOUT_MS)]),
+    });
+    return response.status === 200 ? await response.text() : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Says goodbye, also from a page that goes. */
