@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -124,6 +125,42 @@ describe("instead of RTSPtoWeb", () => {
     assert.equal(complaints, "");
     assert.deepEqual(streams.map((stream) => stream.codec_name), ["h264", "flac"]);
     assert.ok(Math.abs(Number(streams[0].nb_read_packets) - 50) <= 3, streams[0].nb_read_packets);
+  });
+
+  test("where a backend knows tokens, it is asked about every URL of media, and about recordings, in RTSPtoWeb's words", { timeout: 40_000 }, async () => {
+    const asked = [];
+    const backend = createServer(async (request, response) => {
+      const question = JSON.parse(Buffer.concat(await request.toArray()).toString());
+      asked.push(question);
+      response.end(JSON.stringify({ status: question.token === "good" ? "1" : "0" }));
+    });
+    await new Promise((resolve) => backend.listen(0, "127.0.0.1", resolve));
+    const port = await freePort();
+    const guarded = join(mkdtempSync(join(WORK, "config-")), "config.json");
+    const token = { enable: true, backend: `http://127.0.0.1:${backend.address().port}/` };
+    const config = { server: { http_port: `127.0.0.1:${port}`, rtsp_port: `127.0.0.1:${await freePort()}`, token }, streams: { yard: { channels: { 0: { url: camera.url("main"), on_demand: true } } } } };
+    writeFileSync(guarded, JSON.stringify(config));
+    const other = await Lunette.start({ port, args: () => ["--config", guarded], env: { LUNETTE_COMPAT__SAVE_DIR: join(guarded, "../save"), LUNETTE_WEBRTC__LISTEN: `127.0.0.1:${await freePort()}` } });
+    const base = `${other.http}/stream/yard/channel/0`;
+    const status = async (path, init) => (await fetch(`${base}/${path}`, init)).status;
+    const form = { method: "POST", body: new URLSearchParams({ data: btoa(await page.offer()) }) };
+    const media = ["hls/live/index.m3u8", "hls/live/media.m3u8", "hls/live/x/init-0.mp4", "hlsll/live/index.m3u8", "hlsll/live/media.m3u8", "mse", "state"];
+    for (const path of [...media, "save", "save/x.mp4", "save/mp4/fragment/1s"]) assert.equal(await status(path), 401, path);
+    // Whoever has guessed ten times has to wait, so not all.
+    for (const path of ["hls/live/index.m3u8", "mse", "save/mp4/fragment/1s"]) assert.equal(await status(`${path}?token=bad`), 401, path);
+    for (const query of ["", "?token=bad"]) assert.equal(await status(`webrtc${query}`, form), 401);
+    assert.equal(await status("webrtc?token=good", form), 200);
+    assert.equal(await status("save/mp4/fragment/1s?token=good"), 200);
+    assert.equal(await status("mse?token=good"), 426);
+    const playlist = await fetch(`${base}/hlsll/live/index.m3u8?token=good`);
+    assert.equal(playlist.status, 200);
+    const [listed] = (await playlist.text()).split("\n").filter((line) => line && !line.startsWith("#"));
+    assert.equal((await fetch(new URL(listed, playlist.url))).status, 200, "what it lists needs no other token");
+    for (const question of asked) assert.deepEqual(Object.keys(question).filter((key) => key !== "token"), ["proto", "stream", "channel", "ip"]);
+    assert.deepEqual(asked.find(({ token, proto }) => token === "good" && proto === "save"), { proto: "save", stream: "yard", channel: "0", token: "good", ip: "127.0.0.1" });
+    assert.deepEqual([...new Set(asked.filter(({ token }) => token).map(({ proto }) => proto))].sort(), ["HLS", "WS", "WebRTC", "save"]);
+    backend.close();
+    await other.stop();
   });
 
   test("however streams come and go, a camera has one session of each, and the file says what there is", { timeout: 40_000 + ROUNDS * 3_000 }, async () => {

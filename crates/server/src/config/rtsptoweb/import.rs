@@ -53,7 +53,7 @@ pub(crate) fn import(path: &Path) -> Result<String, Report> {
     }
     let mut document = text.document();
     comment(&mut document);
-    let _ = write!(out, "\n{document}");
+    let _ = write!(out, "{document}");
     Ok(out)
 }
 
