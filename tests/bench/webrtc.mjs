@@ -77,7 +77,7 @@ async function crowd(url, n) {
 /** Viewers who come and go, well or badly. */
 async function comings(url) {
   const lunette = await Lunette.start({ streams: { cam: url }, defaults: { on_demand: false }, core: PRODUCT });
-  const tasks = async () => /^lunette_tokio_tasks (\d+)/m.exec(await (await fetch(`${lunette.http}/metrics`)).text())?.[1] ?? "?";
+  const tasks = async () => /^(?:lunette_)?tokio_tasks(?:\{[^}]*\})? (\d+)/m.exec(await (await fetch(`${lunette.http}/metrics`)).text())?.[1] ?? "?";
   for (const [way, n] of [["watches", cycles], ["mixed", Math.ceil(cycles / 5)]]) {
     const before = await tasks();
     const seen = await whepload([`${lunette.http}/stream/cam/whep`, "--cycles", n, "--way", way, "--pid", lunette.child.pid]);

@@ -63,6 +63,17 @@ impl Batch {
         });
     }
 
+    /// The end of what is complete, for [`Batch::rewind`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.buffer.len(), self.sends.len())
+    }
+
+    /// Forgets all since `mark`, which were datagrams to one that those before are not to.
+    pub(crate) fn rewind(&mut self, (bytes, sends): (usize, usize)) {
+        self.buffer.truncate(bytes);
+        self.sends.truncate(sends);
+    }
+
     /// Forgets what was written since `start`.
     pub(crate) fn undo(&mut self, start: usize) {
         self.buffer.truncate(start);
@@ -125,6 +136,19 @@ mod tests {
         assert_eq!(sends(&[(1, 4), (1, 9), (1, 9)]), [(4, 4), (9, 18)]);
         assert_eq!(sends(&[(1, 9), (2, 9), (1, 9)]), [(9, 9), (9, 9), (9, 9)]);
         assert_eq!(sends(&[(1, 0)]), []);
+    }
+
+    #[test]
+    fn what_one_viewer_was_to_get_is_forgotten_without_the_others() {
+        let mut batch = Batch::default();
+        batch.push(path(1), &[1; 9]);
+        let mark = batch.mark();
+        batch.push(path(2), &[2; 9]);
+        batch.begin().0.push(2);
+        batch.rewind(mark);
+        batch.push(path(3), &[3; 4]);
+        let sent: Vec<_> = batch.sends().map(|(_, bytes)| bytes.to_vec()).collect();
+        assert_eq!(sent, [vec![1; 9], vec![3; 4]]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) struct Peer {
     ended: OnceLock<Ended>,
     /// Nothing is left to be done for it.
     gone: AtomicBool,
+    calm: AtomicBool,
     /// How often ICE was restarted, which makes the entity tag.
     generation: AtomicU64,
     seated: AtomicBool,
@@ -55,6 +56,7 @@ impl Peer {
             session: Mutex::new(session),
             ended: OnceLock::new(),
             gone: AtomicBool::new(false),
+            calm: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             seated: AtomicBool::new(false),
             span,
@@ -122,8 +124,10 @@ impl Peer {
             return None;
         }
         let before = batch.bytes();
-        let result = self.session().serve(now, batch);
-        self.sent.add(batch.bytes() - before);
+        let mut session = self.session();
+        let result = session.serve(now, batch);
+        session.uncounted += batch.bytes() - before;
+        drop(session);
         self.note(result, now, batch).flatten()
     }
 
@@ -135,8 +139,17 @@ impl Peer {
         if self.is_kicked() {
             return self.end(Ended::Kicked, now, batch);
         }
-        let result = self.session().time(now, batch);
+        let mut session = self.session();
+        let result = session.time(now, batch);
+        self.sent.add(std::mem::take(&mut session.uncounted));
+        self.calm.store(session.is_calm(), Ordering::Relaxed);
+        drop(session);
         self.note(result, now, batch);
+    }
+
+    /// Whether it is enough that time passes for it now and then.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// Whether media flows and nobody serves it yet; said once.
@@ -148,6 +161,7 @@ impl Peer {
     pub(crate) fn end(&self, why: Ended, now: Instant, batch: &mut Batch) {
         let _span = self.span.enter();
         if self.ended.set(why.clone()).is_ok() {
+            self.calm.store(false, Ordering::Relaxed);
             self.session().close(&why, now, batch);
             self.farewell(false, now, batch);
             if why != Ended::Left {

@@ -19,6 +19,8 @@ use crate::stun::{self, Request};
 const MAX_JOINING: usize = 2_000;
 /// How often time passes for viewers: a tenth of DTLS's first pause.
 const TICK: Duration = Duration::from_millis(100);
+/// For those whose media flows it passes each time of so many.
+const CALM: u32 = 5;
 
 /// All viewers.
 #[derive(Debug, Default)]
@@ -122,12 +124,16 @@ impl Peers {
         let mut batch = Batch::default();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut count = 0_u32;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = stop.cancelled() => break,
             }
-            self.pass(Instant::now(), sockets, &mut batch);
+            count = count.wrapping_add(1);
+            let all = count.is_multiple_of(CALM);
+            let whom = |peer: &Peer| all || !peer.is_calm();
+            self.pass(Instant::now(), whom, sockets, &mut batch);
         }
         let now = Instant::now();
         for peer in self.all() {
@@ -138,13 +144,24 @@ impl Peers {
         // Those with data channels are heard out.
         while !self.all().is_empty() {
             ticks.tick().await;
-            self.pass(Instant::now(), sockets, &mut batch);
+            self.pass(Instant::now(), |_| true, sockets, &mut batch);
         }
     }
 
-    /// Lets time pass for all viewers, and forgets those that are over.
-    pub(crate) fn pass(&self, now: Instant, sockets: &Sockets, batch: &mut Batch) {
-        for peer in self.all() {
+    /// Lets time pass for those viewers, and forgets those that are over.
+    pub(crate) fn pass(
+        &self,
+        now: Instant,
+        whom: impl Fn(&Peer) -> bool,
+        sockets: &Sockets,
+        batch: &mut Batch,
+    ) {
+        let peers: Vec<Arc<Peer>> = {
+            let maps = self.read();
+            let those = maps.ids.values().filter(|peer| whom(peer));
+            those.cloned().collect()
+        };
+        for peer in peers {
             // A defect that one viewer meets must not end the time of all.
             if catch_unwind(AssertUnwindSafe(|| peer.time(now, batch))).is_err() {
                 tracing::error!("a viewer made the server panic; it is sent away");

@@ -237,7 +237,8 @@ impl Whep {
     /// Lets time pass.
     #[cfg(test)]
     pub(crate) fn pass(&self, now: Instant) {
-        self.peers.pass(now, &self.sockets, &mut Batch::default());
+        self.peers
+            .pass(now, |_| true, &self.sockets, &mut Batch::default());
     }
 
     /// The viewer said that it leaves.

@@ -99,6 +99,8 @@ pub(crate) struct Session {
     connected: bool,
     srtp: Option<Srtp>,
     delivery: Delivery,
+    /// Bytes that were sent and are not counted yet.
+    pub(crate) uncounted: u64,
     /// Where the viewer offers data channels.
     pub(crate) data: Option<Data>,
     created: Instant,
@@ -143,6 +145,7 @@ impl Session {
             connected: false,
             srtp: None,
             delivery,
+            uncounted: 0,
             data: None,
             created: now,
             leaving: None,
@@ -157,6 +160,11 @@ impl Session {
     /// Has the shards look at all viewers.
     pub(crate) fn wake(&self) {
         self.stage.wake();
+    }
+
+    /// Whether media flows, and nothing else is going on that needs more than a look now and then.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.connected && self.data.is_none()
     }
 
     /// Whether media flows.

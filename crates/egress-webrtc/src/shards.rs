@@ -21,8 +21,11 @@ use crate::unit::Unit;
 
 /// How many viewers a shard has before another one is opened, while there are cores for it.
 const FULL: usize = 64;
-/// How many viewers are served before other tasks have their turn.
+/// How many viewers' packets are written before they are sent, one send behind the other, and other tasks have their
+/// turn: what writes and what sends (the kernel) each stay in the processor's caches meanwhile.
 const TURN: usize = 16;
+/// As soon as there is so much to send it is sent.
+const LARGE: u64 = 256 << 10;
 
 #[derive(Debug, Default)]
 struct Seats {
@@ -151,21 +154,26 @@ async fn serve(
         let Some(peer) = weak.upgrade().filter(|peer| !peer.is_over()) else {
             continue;
         };
-        let now = Instant::now();
+        let (now, mark) = (Instant::now(), batch.mark());
         if let Ok(next) = catch_unwind(AssertUnwindSafe(|| peer.serve(now, batch))) {
             due = [due, next].into_iter().flatten().min();
         } else {
             error!("serving a viewer panicked; it is sent away");
-            batch.clear();
+            batch.rewind(mark);
             peer.end(Ended::Broken(Error::Defect), now, batch);
         }
-        delivery.bytes(batch.bytes());
-        sockets.flush(batch);
         staying.push(weak);
-        if staying.len().is_multiple_of(TURN) {
+        let turn = staying.len().is_multiple_of(TURN);
+        if turn || batch.bytes() >= LARGE {
+            delivery.bytes(batch.bytes());
+            sockets.flush(batch);
+        }
+        if turn {
             yield_now().await;
         }
     }
+    delivery.bytes(batch.bytes());
+    sockets.flush(batch);
     locked(&seats.peers).append(&mut staying);
     due
 }
