@@ -1,0 +1,175 @@
+use std::fmt;
+
+use crate::Error;
+
+/// The port of RTMP where a URL names none.
+const PORT: u16 = 1935;
+
+/// Where a stream is. The stream's name is often a key that lets publish, so `Display` and `Debug` show the application
+/// alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The application: all of the path but its last part.
+    pub(crate) app: String,
+    /// The stream's name, with its query.
+    pub(crate) name: String,
+}
+
+impl Location {
+    /// Whether `url` is one of this kind.
+    pub fn is_ours(url: &str) -> bool {
+        scheme(url).is_some()
+    }
+
+    /// Takes `rtmp://host[:port]/application/stream` apart.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, Error> {
+        let rest = scheme(url).ok_or(Error::Scheme)?;
+        let (authority, path) = rest.split_once('/').ok_or(Error::NoStream)?;
+        if authority.contains('@') {
+            return Err(Error::Credentials);
+        }
+        let (host, port) = host_and_port(authority)?;
+        if path.contains(char::is_control) {
+            return Err(Error::Path);
+        }
+        // A query is the stream's, whatever slashes it has.
+        let end = path.find('?').unwrap_or(path.len());
+        let (before, query) = path.split_at(end);
+        let (app, name) = before.rsplit_once('/').ok_or(Error::NoStream)?;
+        if app.is_empty() || name.is_empty() {
+            return Err(Error::NoStream);
+        }
+        Ok(Self {
+            host,
+            port,
+            app: app.to_owned(),
+            name: format!("{name}{query}"),
+        })
+    }
+
+    /// The URL of the application, which servers are told.
+    pub(crate) fn application(&self) -> String {
+        let port = if self.port == PORT {
+            String::new()
+        } else {
+            format!(":{}", self.port)
+        };
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        format!("rtmp://{host}{port}/{}", self.app)
+    }
+}
+
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.trim().split_once("://")?;
+    scheme.eq_ignore_ascii_case("rtmp").then_some(rest)
+}
+
+fn host_and_port(authority: &str) -> Result<(String, u16), Error> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or(Error::Host)?;
+            host.parse::<std::net::Ipv6Addr>()
+                .map_err(|_| Error::Host)?;
+            (host, after.strip_prefix(':'))
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if host.is_empty() || !host.chars().all(plain) {
+        return Err(Error::Host);
+    }
+    let port = match port {
+        None => PORT,
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or(Error::Port)?,
+    };
+    Ok((host.to_owned(), port))
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/[redacted]", self.application())
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_an_application_and_a_stream() {
+        for (url, host, port, app, name) in [
+            ("rtmp://h/live/cam", "h", 1935, "live", "cam"),
+            (
+                " RTMP://10.0.0.1:1936/a/b/cam?key=x/y ",
+                "10.0.0.1",
+                1936,
+                "a/b",
+                "cam?key=x/y",
+            ),
+            ("rtmp://[::1]:1/live/cam", "::1", 1, "live", "cam"),
+        ] {
+            let location = Location::parse(url).unwrap();
+            let parts = (
+                location.host.as_str(),
+                location.port,
+                location.app.as_str(),
+                location.name.as_str(),
+            );
+            assert_eq!(parts, (host, port, app, name), "{url}");
+            let shown = format!("{location} {location:?}");
+            assert!(!shown.contains("cam") && !shown.contains("key"), "{shown}");
+        }
+        assert_eq!(
+            Location::parse("rtmp://[::1]/live/cam")
+                .unwrap()
+                .application(),
+            "rtmp://[::1]/live"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_words_without_the_key() {
+        for (url, expected) in [
+            ("rtsp://h/live/cam", Error::Scheme),
+            ("rtmp:/h/live/cam", Error::Scheme),
+            ("rtmp://h", Error::NoStream),
+            ("rtmp://h/live", Error::NoStream),
+            ("rtmp://h/live/", Error::NoStream),
+            ("rtmp://h/?x=a/b", Error::NoStream),
+            ("rtmp://u:s3cret@h/live/cam", Error::Credentials),
+            ("rtmp:///live/cam", Error::Host),
+            ("rtmp://[x]/live/cam", Error::Host),
+            ("rtmp://h:0/live/cam", Error::Port),
+            ("rtmp://h:x/live/cam", Error::Port),
+            ("rtmp://h/live/c\nm", Error::Path),
+        ] {
+            let error = Location::parse(url).unwrap_err();
+            assert!(!error.to_string().contains("s3cret"));
+            assert_eq!(error, expected, "{url}");
+        }
+    }
+}
