@@ -15,6 +15,8 @@ packages=(
   ffmpeg
   # a cache in front of HLS
   nginx-light
+  # a server of RTMP
+  libnginx-mod-rtmp
   # the browsers
   chromium firefox-esr
   # the container image, and what it trusts

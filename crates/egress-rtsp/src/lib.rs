@@ -13,6 +13,8 @@ mod clock;
 mod describe;
 mod desk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod gather;
 mod outbox;

@@ -9,7 +9,7 @@ pub enum Error {
     #[error("the camera's URL has no scheme; expected one like rtsp://192.168.1.10:554/stream1")]
     NoScheme,
     /// A scheme that is not ours.
-    #[error("`{0}` is no scheme of a camera; expected rtsp:// or rtsps://")]
+    #[error("`{0}` is no scheme of a camera; expected rtsp://, rtsps:// or rtmp://")]
     Scheme(String),
     /// No host, or one with characters that no host has.
     #[error(

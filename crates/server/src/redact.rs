@@ -21,7 +21,9 @@ fn word(word: &str) -> String {
         .unwrap_or(0);
     let (before, after) = word.split_at(shown);
     let text = credentials(after);
-    match scheme.and_then(|_| parameters(&text)) {
+    let named = scheme.and_then(|_| parameters(&text));
+    let key = stream_key(before, &text);
+    match named.into_iter().chain(key).min() {
         Some(at) => {
             let space = word.trim_end().len();
             format!("{before}{}{HIDDEN}{}", &text[..at], &word[space..])
@@ -48,6 +50,17 @@ fn parameters(url: &str) -> Option<usize> {
         .filter_map(|name| lower.find(name))
         .min();
     query.into_iter().chain(named).min()
+}
+
+/// Where the name of a stream begins in what follows `rtmp://`: who knows it may often publish under it.
+fn stream_key(scheme: &str, url: &str) -> Option<usize> {
+    if !scheme.to_ascii_lowercase().ends_with("rtmp://") {
+        return None;
+    }
+    let path = url.split(['?', ' ', '"']).next()?;
+    path.rfind('/')
+        .map(|at| at + 1)
+        .filter(|at| *at < path.trim_end().len())
 }
 
 /// What the names of keys hold whose values are secret.
@@ -107,6 +120,17 @@ mod tests {
         assert_eq!(
             urls("rtsp://h/user=a_password=b_x=1"),
             "rtsp://h/user=a_***"
+        );
+    }
+
+    #[test]
+    fn the_name_of_an_rtmp_stream_is_a_secret() {
+        assert_eq!(urls("rtmp://h/live/cam?k=v x"), "rtmp://h/live/*** x");
+        assert_eq!(urls("RTMP://h/a/b/hunter2"), "RTMP://h/a/b/***");
+        assert_eq!(urls("rtmp://h/ and rtmp://h"), "rtmp://h/ and rtmp://h");
+        assert_eq!(
+            line("url = \"rtmp://h/live/hunter2\""),
+            "url = \"rtmp://h/live/***"
         );
     }
 

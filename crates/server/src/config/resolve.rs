@@ -10,7 +10,7 @@ use ingest_rtsp::{Camera, Config, Error, TransportChoice};
 
 use super::issue::{Issue, Show};
 use super::parse::Parsed;
-use super::{Channel, Hls, Password, Policy, Stream, Tls, Transport, Webhook};
+use super::{Channel, Hls, Password, Policy, Stream, Tls, Transport, Url, Webhook};
 use crate::{events, redact};
 
 /// The id of the one channel of a stream in the short form.
@@ -178,6 +178,9 @@ pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Sourc
         key: None,
         message: "this channel has no `url`; write url = \"rtsp://…\"".to_owned(),
     })?;
+    if ingest_rtmp::Location::is_ours(url.expose()) {
+        return rtmp(channel, &url, stall);
+    }
     let file = channel.password_file.as_deref();
     let password = either(channel.password.as_ref(), "password", file, "password_file")?;
     let password = password.as_ref().map(Password::secret);
@@ -193,6 +196,51 @@ pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Sourc
     config.timeouts.silence = stall;
     config.audio = channel.audio.unwrap_or(true);
     Ok(Arc::new(Camera::new(config)?))
+}
+
+/// The stream of an RTMP server at `url`, whose other keys `channel` has.
+fn rtmp(channel: &Channel, url: &Url, stall: Duration) -> Result<Arc<dyn Source>, Wrong> {
+    let password = channel.password.is_some() || channel.password_file.is_some();
+    let unfit = [
+        (
+            channel.username.is_some(),
+            "username",
+            "RTMP has no user names; what the server wants to know stands in the `url`",
+        ),
+        (
+            password,
+            "password",
+            "RTMP has no passwords; what the server wants to know stands in the `url`",
+        ),
+        (
+            channel.transport == Some(Transport::Udp),
+            "transport",
+            "RTMP goes over TCP alone; leave `transport` out",
+        ),
+        (
+            channel.tls != Tls::default(),
+            "tls",
+            "TLS settings are given, but the URL begins with rtmp://, which is not encrypted",
+        ),
+    ];
+    if let Some((_, key, message)) = unfit.into_iter().find(|(given, ..)| *given) {
+        return Err(Wrong {
+            key: Some(key),
+            message: message.to_owned(),
+        });
+    }
+    let location = ingest_rtmp::Location::parse(url.expose()).map_err(|error| Wrong {
+        key: Some("url"),
+        message: error.to_string(),
+    })?;
+    let timeouts = ingest_rtmp::Timeouts {
+        silence: stall,
+        ..ingest_rtmp::Timeouts::default()
+    };
+    let audio = channel.audio.unwrap_or(true);
+    Ok(Arc::new(ingest_rtmp::Stream::new(
+        location, audio, timeouts,
+    )))
 }
 
 /// What stands in the configuration as `key`, or in the file that `file_key` names.
