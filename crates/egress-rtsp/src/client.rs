@@ -163,11 +163,15 @@ where
     }
 
     fn time(&mut self) -> Result<(), Ended> {
-        if self
-            .blocked
-            .is_some_and(|deadline| deadline <= Instant::now())
-        {
-            return Err(Ended::Closed("stalled"));
+        if self.blocked.is_some() {
+            // It may have taken something since, and has as long again for what follows.
+            self.blocked = self.seat.desk().outbox.deadline();
+            if self
+                .blocked
+                .is_some_and(|deadline| deadline <= Instant::now())
+            {
+                return Err(Ended::Closed("stalled"));
+            }
         }
         let deadline = self
             .session

@@ -217,7 +217,7 @@ pub(crate) struct Stream {
     /// The name that people see; the id if it is empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded, but with RTMP.
+    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
     /// The file that holds the URL.
@@ -267,7 +267,7 @@ pub(crate) struct Channel {
     /// The name that people give it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded, but with RTMP.
+    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
     /// The file that holds the URL.
