@@ -144,6 +144,20 @@ fn serve(registry: &Registry) -> Door {
     server.expect("a port").door()
 }
 
+fn frame(format: &Arc<Format>, dts: i64) -> Frame {
+    Frame {
+        track: TrackId(0),
+        format: Arc::clone(format),
+        pts: dts,
+        dts,
+        keyframe: true,
+        discontinuity: false,
+        wallclock: None,
+        arrival: Instant::now(),
+        data: vec![0xfc; 11_000].into(),
+    }
+}
+
 fn fan_out(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -157,18 +171,7 @@ fn fan_out(c: &mut Criterion) {
     let mut dts = 0;
     let mut write = || {
         dts += 960;
-        let frame = Frame {
-            track: TrackId(0),
-            format: Arc::clone(&format),
-            pts: dts,
-            dts,
-            keyframe: true,
-            discontinuity: false,
-            wallclock: None,
-            arrival: Instant::now(),
-            data: vec![0xfc; 11_000].into(),
-        };
-        camera.send(frame).expect("the camera lives");
+        camera.send(frame(&format, dts)).expect("the camera lives");
     };
     let mut group = c.benchmark_group("fan-out");
     group.throughput(Throughput::Elements(VIEWERS));
