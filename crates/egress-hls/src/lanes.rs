@@ -1,21 +1,13 @@
 //! Frames to samples with their place in time: one lane for the picture, one for the sound. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fmp4::{Carrier, Placed, Sample, Timeline};
+use fmp4::{Carrier, Heard, Placed, Roster, Sample, Timeline};
 use media::time::{nanos_to_ticks, ticks_to_nanos};
-use media::{Format, Frame, Kind, Track, TrackId};
+use media::{Format, Frame, Kind, Track};
 
 use crate::layout::{Entry, Layout};
-
-/// How long the picture goes on without a frame of sound, in nanoseconds, before silence takes its place:
-/// players stop the picture where the sound ends. Sound packets come every 20 to 128 ms.
-const SOUND_PATIENCE: i64 = 500_000_000;
-
-/// How long sound waits, in nanoseconds, for the parameters of a picture that was announced without them.
-const PICTURE_PATIENCE: i64 = 3_000_000_000;
 
 /// What a frame becomes.
 #[derive(Debug)]
@@ -62,15 +54,9 @@ pub(crate) struct Lanes {
     layout: Option<Arc<Layout>>,
     /// In the order of the layout.
     ways: Vec<Lane>,
-    announced: Option<Arc<[Track]>>,
-    /// The newest format that a frame of a track had since the announcement.
-    seen: BTreeMap<TrackId, Arc<Format>>,
-    /// The layout may not be what is announced and seen any more.
-    stale: bool,
+    roster: Roster,
     /// Frames were passed over: what comes next continues nothing.
     broken: bool,
-    /// Since when sound waits for the picture's parameters, in nanoseconds.
-    waiting: Option<i64>,
     /// The decode time of the newest picture in nanoseconds.
     picture: Option<i64>,
 }
@@ -81,16 +67,15 @@ struct Lane {
     entry: Entry,
     carrier: Carrier,
     timeline: Timeline,
-    /// Where picture and sound were, in nanoseconds, when the sound was heard last.
-    heard: Option<(i64, i64)>,
+    heard: Heard,
 }
 
 impl Lanes {
     /// What `frame` becomes, which was written while `announced` were the tracks.
     pub(crate) fn push(&mut self, frame: &Frame, announced: &Arc<[Track]>) -> Vec<Step> {
         let mut steps = Vec::new();
-        self.note(frame, announced);
-        if self.stale && frame.keyframe {
+        self.roster.note(frame, announced);
+        if frame.keyframe && self.roster.is_ready(frame.dts_nanos()) {
             steps.extend(self.arrange(frame).map(Step::Layout));
         }
         let Some(place) = self.place(frame) else {
@@ -130,36 +115,15 @@ impl Lanes {
         self.ways.iter().position(takes)
     }
 
-    fn note(&mut self, frame: &Frame, announced: &Arc<[Track]>) {
-        let news = |known: &Arc<[Track]>| !Arc::ptr_eq(known, announced);
-        if self.announced.as_ref().is_none_or(news) {
-            self.announced = Some(Arc::clone(announced));
-            self.seen.clear();
-            self.stale = true;
-        }
-        let known = self.seen.get(&frame.track);
-        if known.is_none_or(|format| !Arc::ptr_eq(format, &frame.format)) {
-            self.seen.insert(frame.track, Arc::clone(&frame.format));
-            self.stale = true;
-        }
-    }
-
     /// Takes over what is announced and seen, if `frame` is a place where players can follow. The new
     /// layout, if it is another one.
     fn arrange(&mut self, frame: &Frame) -> Option<Arc<Layout>> {
-        if self.picture_is_unknown() {
-            let now = frame.dts_nanos();
-            if now - *self.waiting.get_or_insert(now) < PICTURE_PATIENCE {
-                return None;
-            }
-        }
         let chosen = self.choose();
         let leader = chosen.first()?.0.id;
         if leader != frame.track {
             return None;
         }
-        self.stale = false;
-        self.waiting = None;
+        self.roster.settle();
         let entries: Vec<Entry> = chosen.iter().map(|(entry, _)| entry.clone()).collect();
         if self
             .layout
@@ -181,25 +145,15 @@ impl Lanes {
         Some(layout)
     }
 
-    fn picture_is_unknown(&self) -> bool {
-        let announced = self.announced.iter().flat_map(|tracks| tracks.iter());
-        announced
-            .filter(|track| track.kind == Kind::Video && track.unsupported.is_none())
-            .any(|track| track.format.is_none() && !self.seen.contains_key(&track.id))
-    }
-
     /// The first picture and the first sound that MP4 has a place for.
     fn choose(&self) -> Vec<(Entry, Carrier)> {
-        let announced: &[Track] = self.announced.as_deref().unwrap_or_default();
+        let roster = &self.roster;
         let formats = |kind: Kind| {
+            let announced = roster.announced().iter();
             let told = announced
-                .iter()
                 .filter(|track| track.unsupported.is_none())
-                .filter_map(|track| {
-                    let format = self.seen.get(&track.id).or(track.format.as_ref());
-                    format.map(|format| (track.id, format))
-                });
-            let untold = self.seen.iter().map(|(id, format)| (*id, format));
+                .filter_map(|track| roster.format(track).map(|format| (track.id, format)));
+            let untold = roster.seen();
             told.chain(untold)
                 .filter(move |(_, format)| format.kind() == kind)
                 .find_map(|(id, format)| Entry::new(id, format))
@@ -219,7 +173,7 @@ impl Lane {
                 (old.carrier, old.timeline, old.heard)
             }
             Some(old) => (carrier, old.timeline, old.heard),
-            None => (carrier, Timeline::default(), None),
+            None => (carrier, Timeline::default(), Heard::default()),
         };
         Self {
             entry,
@@ -255,21 +209,20 @@ impl Lane {
     /// Notes that sound came while the picture was at `picture`.
     fn hear(&mut self, picture: Option<i64>) {
         let clock = self.carrier.format().clock_rate();
-        self.heard = picture.zip(self.timeline.audio_end().map(|ticks| nanos(ticks, clock)));
+        let end = self.timeline.audio_end().map(|ticks| nanos(ticks, clock));
+        self.heard.note(picture, end);
     }
 
-    /// Silence that keeps the sound as far behind or before the picture as it was when it was heard.
+    /// Silence for sound that stays away while the picture goes on.
     fn silence(&mut self, picture: i64, place: usize, arrival: Instant) -> Vec<Step> {
-        let &mut (then, end) = self.heard.get_or_insert((picture, picture));
-        let since = picture - then;
-        if since <= SOUND_PATIENCE {
+        let Some((from, until)) = self.heard.silence(picture) else {
             return Vec::new();
-        }
+        };
         let format = Arc::clone(self.carrier.format());
         let clock = format.clock_rate();
         let ticks = |nanos| nanos_to_ticks(nanos, clock);
         self.timeline
-            .silence(&format, ticks(end), ticks(end + since))
+            .silence(&format, ticks(from), ticks(until))
             .into_iter()
             .map(|sample| Step::Unit(unit(sample, clock, place, arrival)))
             .collect()

@@ -1,7 +1,7 @@
 //! LL-HLS and HLS; `docs/hls.md` says what is served, `docs/decisions/0006-hls-time.md` why so.
 //!
 //! Read in this order: [`router`] (the URLs), `lanes` and `layout` (frames to samples: which tracks, at which
-//! times), `packager`, `timing` and `mux` (samples to parts and segments), `window` (what is listed and what is still there),
+//! times), `packager`, `cut`, `timing` and `mux` (samples to parts and segments), `window` (what is listed and what is still there),
 //! `calendar` (dates), `playlist` (the text), all of them pure; `snapshot` (what is published after each part and
 //! shared by all who ask), `ask` (what a player may ask for), `stage` (one task a Channel, begun by who asks first),
 //! `waiting` and `answer` (who waits, and what goes back).
@@ -12,6 +12,7 @@
 mod answer;
 mod ask;
 mod calendar;
+mod cut;
 mod lanes;
 mod layout;
 mod mux;

@@ -14,15 +14,13 @@ use media::{Frame, Track};
 
 use crate::Settings;
 use crate::calendar::{Calendar, Epoch};
+use crate::cut::{Cut, Slot};
 use crate::lanes::{Lanes, Step, Unit};
 use crate::layout::Layout;
 use crate::mux::{self, Span};
 use crate::playlist;
 use crate::timing::{GRAIN, SECOND, Timing, grained, nanos};
 use crate::window::{Bounds, Map, Numbers, Window};
-
-/// How long a part waits for its sound, in nanoseconds of picture.
-const SOUND_WAIT: i64 = SECOND;
 
 /// How much longer than the target duration a segment may be: durations count as rounded
 /// (draft-pantos-hls-rfc8216bis §4.4.3.1).
@@ -73,16 +71,6 @@ pub(crate) struct Packager {
     since_start: u64,
     /// What did not find its way into a part.
     pub(crate) left_out: u64,
-}
-
-/// Up to where the next part goes.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    end: i64,
-    /// A segment begins there.
-    cut: bool,
-    /// How many pending samples of the leading track it has.
-    count: usize,
 }
 
 impl Packager {
@@ -210,8 +198,9 @@ impl Packager {
         {
             return self.leap();
         }
-        let mut slot = self.slot(edge, timing, all);
-        if !all && !self.due(&slot, edge, timing) {
+        let cut = self.cut(edge, timing);
+        let mut slot = cut.slot(all);
+        if !all && !cut.is_due(&slot) {
             return false;
         }
         let sound = |unit: &Unit| middle(unit, timing.part) < slot.end;
@@ -235,67 +224,15 @@ impl Packager {
         true
     }
 
-    /// The span of the next part.
-    fn slot(&self, edge: i64, timing: Timing, all: bool) -> Slot {
-        let lead = &self.pending[0];
-        let mut end = edge + timing.part;
-        let mut cut = false;
-        let mut count = 0;
-        for unit in lead {
-            if !self.belongs(unit.end(), unit.length, end, timing) {
-                break;
-            }
-            if self.ends_segment(unit, edge, count) {
-                end = grained(unit.at).min(end);
-                cut = true;
-                break;
-            }
-            count += 1;
+    fn cut(&self, edge: i64, timing: Timing) -> Cut<'_> {
+        Cut {
+            lead: &self.pending[0],
+            newest: &self.newest,
+            open: self.window.open(),
+            edge,
+            timing,
+            picture: self.has_picture(),
         }
-        if all && count == lead.len() {
-            end = end.min(grained(self.newest[0].0)).max(edge + GRAIN);
-        } else if !self.has_picture() && count > 0 {
-            // Sound is cut between two units.
-            end = grained(lead[count - 1].end()).max(edge + GRAIN);
-        }
-        Slot { end, cut, count }
-    }
-
-    /// Whether a unit of the leading track that ends at `end` belongs before `until`: a picture if its middle does
-    /// (of a long one only the beginning counts), a unit of sound if all of it does.
-    fn belongs(&self, end: i64, length: i64, until: i64, timing: Timing) -> bool {
-        if self.has_picture() {
-            end - length + length.min(timing.part) / 2 < until
-        } else {
-            end <= until + GRAIN
-        }
-    }
-
-    /// Whether a segment begins with `unit`, before which `count` samples wait.
-    fn ends_segment(&self, unit: &Unit, edge: i64, count: usize) -> bool {
-        let Some(open) = self.window.open() else {
-            return false;
-        };
-        let so_far = open.duration + unit.at - edge;
-        let something = count > 0 || !open.parts.is_empty();
-        let least = if open.begins_with_keyframe() {
-            nanos(Settings::MIN_SEGMENT)
-        } else {
-            0
-        };
-        unit.starts() && something && so_far >= least && self.has_picture()
-    }
-
-    /// Whether all that belongs into `slot` is there: of each track, what comes next lies beyond it.
-    fn due(&self, slot: &Slot, edge: i64, timing: Timing) -> bool {
-        let (end, length) = self.newest[0];
-        let next_fits = self.belongs(end + length, length, edge + timing.part, timing);
-        if self.pending[0].len() == slot.count && next_fits {
-            return false;
-        }
-        let too_late = end - slot.end > SOUND_WAIT;
-        let beyond = |&(end, length): &(i64, i64)| end + length.min(timing.part) / 2 >= slot.end;
-        too_late || self.newest.get(1).is_none_or(beyond)
     }
 
     fn make(&mut self, edge: i64, slot: Slot, timing: Timing) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fmp4::{Carrier, Fragment, Fragmenter, Sequence, moof};
+use fmp4::{Carrier, Fragment, Fragmenter, Heard, Roster, Sequence, moof};
 use hub::ring::Slot;
 use media::time::{nanos_to_ticks, ticks_to_nanos};
 use media::{Format, Frame, Kind, Track, TrackId};
@@ -13,13 +13,6 @@ use media::{Format, Frame, Kind, Track, TrackId};
 use crate::layout::{Entry, Layout, MAX_TRACKS, number};
 use crate::message::LeftOut;
 use crate::ws::frame::{MAX_HEADER, Opcode, put_header};
-
-/// How long the picture goes on without a frame of sound, in nanoseconds, before silence takes its place:
-/// browsers stop the picture where the sound ends. Sound packets come every 20 to 128 ms.
-const SOUND_PATIENCE: i64 = 500_000_000;
-
-/// How long sound waits, in nanoseconds, for the parameters of a picture that was announced without them.
-const PICTURE_PATIENCE: i64 = 3_000_000_000;
 
 /// One fragment as a WebSocket message: `head`, then `data`.
 #[derive(Debug)]
@@ -53,13 +46,7 @@ pub(crate) struct Remuxer {
     layout: Option<Arc<Layout>>,
     lanes: BTreeMap<TrackId, Lane>,
     sequence: Sequence,
-    announced: Option<Arc<[Track]>>,
-    /// The newest format that a frame of a track had since the announcement.
-    seen: BTreeMap<TrackId, Arc<Format>>,
-    /// The layout may not be what is announced and seen any more.
-    stale: bool,
-    /// Since when sound waits for the picture's parameters, in nanoseconds.
-    waiting: Option<i64>,
+    roster: Roster,
     /// The decode time of the newest picture in nanoseconds.
     picture: Option<i64>,
     misfits: u64,
@@ -71,8 +58,7 @@ struct Lane {
     source: Arc<Format>,
     carrier: Carrier,
     fragmenter: Fragmenter,
-    /// Where picture and sound were, in nanoseconds, when the sound was heard last.
-    heard: Option<(i64, i64)>,
+    heard: Heard,
 }
 
 impl Remuxer {
@@ -82,8 +68,8 @@ impl Remuxer {
         frame: &Frame,
         announced: &Arc<[Track]>,
     ) -> Vec<Slot<Arc<Muxed>>> {
-        self.note(frame, announced);
-        if self.stale && frame.keyframe {
+        self.roster.note(frame, announced);
+        if frame.keyframe && self.roster.is_ready(frame.dts_nanos()) {
             self.arrange(frame);
         }
         let Some(layout) = self.layout.clone() else {
@@ -116,29 +102,9 @@ impl Remuxer {
         self.misfits
     }
 
-    fn note(&mut self, frame: &Frame, announced: &Arc<[Track]>) {
-        let news = |known: &Arc<[Track]>| !Arc::ptr_eq(known, announced);
-        if self.announced.as_ref().is_none_or(news) {
-            self.announced = Some(Arc::clone(announced));
-            self.seen.clear();
-            self.stale = true;
-        }
-        let known = self.seen.get(&frame.track);
-        if known.is_none_or(|format| !Arc::ptr_eq(format, &frame.format)) {
-            self.seen.insert(frame.track, Arc::clone(&frame.format));
-            self.stale = true;
-        }
-    }
-
     /// Takes over what is announced and seen, if `frame` is a place where viewers can follow: after an init
     /// segment a browser wants a keyframe of every track.
     fn arrange(&mut self, frame: &Frame) {
-        if self.picture_is_unknown() {
-            let now = frame.dts_nanos();
-            if now - *self.waiting.get_or_insert(now) < PICTURE_PATIENCE {
-                return;
-            }
-        }
         let plan = self.plan();
         let layout = Layout::new(
             plan.entries
@@ -150,8 +116,7 @@ impl Remuxer {
         if frame.kind() == Kind::Audio && layout.has_picture() {
             return;
         }
-        self.stale = false;
-        self.waiting = None;
+        self.roster.settle();
         if self.layout.as_ref().is_some_and(|old| old.same(&layout)) {
             return;
         }
@@ -163,24 +128,11 @@ impl Remuxer {
         self.layout = Some(Arc::new(layout));
     }
 
-    fn picture_is_unknown(&self) -> bool {
-        self.announced
-            .iter()
-            .flat_map(|tracks| tracks.iter())
-            .any(|track| {
-                track.kind == Kind::Video
-                    && track.unsupported.is_none()
-                    && track.format.is_none()
-                    && !self.seen.contains_key(&track.id)
-            })
-    }
-
     fn plan(&self) -> Plan {
         let mut plan = Plan::default();
-        let announced: &[Track] = self.announced.as_deref().unwrap_or_default();
+        let announced = self.roster.announced();
         for track in announced {
-            let format = self.seen.get(&track.id).or(track.format.as_ref());
-            match (format, &track.unsupported) {
+            match (self.roster.format(track), &track.unsupported) {
                 (Some(format), None) => plan.add(track.id, format),
                 (_, Some(why)) => plan.leave_out(track.kind, &track.encoding, why),
                 (None, None) => {
@@ -190,8 +142,8 @@ impl Remuxer {
             }
         }
         let unannounced = |id: &TrackId| announced.iter().all(|track| track.id != *id);
-        for (id, format) in self.seen.iter().filter(|(id, _)| unannounced(id)) {
-            plan.add(*id, format);
+        for (id, format) in self.roster.seen().filter(|(id, _)| unannounced(id)) {
+            plan.add(id, format);
         }
         plan
     }
@@ -237,7 +189,7 @@ impl Plan {
 impl Lane {
     /// The lane of `entry`, which goes on where `old` was.
     fn following(old: Option<Self>, entry: &Entry, carrier: Carrier) -> Self {
-        let fresh = || (Fragmenter::new(number(entry.id)), None);
+        let fresh = || (Fragmenter::new(number(entry.id)), Heard::default());
         let (carrier, (fragmenter, heard)) = match old {
             Some(old) if same(&old.source, &entry.source) => {
                 (old.carrier, (old.fragmenter, old.heard))
@@ -268,22 +220,20 @@ impl Lane {
         let clock = self.carrier.format().clock_rate();
         let end = self.fragmenter.timeline().audio_end();
         let end = end.map(|ticks| ticks_to_nanos(i64::try_from(ticks).unwrap_or(i64::MAX), clock));
-        self.heard = picture.zip(end);
+        self.heard.note(picture, end);
     }
 
-    /// Silence that keeps the sound as far behind or before the picture as it was when it was heard.
+    /// Silence for sound that stays away while the picture goes on.
     fn silence(&mut self, picture: i64, sequence: &mut Sequence) -> Vec<(u32, Fragment)> {
-        let &mut (then, end) = self.heard.get_or_insert((picture, picture));
-        let since = picture - then;
-        if since <= SOUND_PATIENCE {
+        let Some((from, until)) = self.heard.silence(picture) else {
             return Vec::new();
-        }
+        };
         let format = Arc::clone(self.carrier.format());
         let clock = format.clock_rate();
         let ticks = |nanos| nanos_to_ticks(nanos, clock);
         let made = self
             .fragmenter
-            .silence(&format, ticks(end), ticks(end + since), sequence);
+            .silence(&format, ticks(from), ticks(until), sequence);
         made.into_iter().map(|fragment| (clock, fragment)).collect()
     }
 }
