@@ -75,10 +75,6 @@ pub(crate) struct Packager {
 
 impl Packager {
     pub(crate) fn new(settings: Settings, epoch: Epoch, resume: Resume) -> Self {
-        let bounds = Bounds {
-            listed: nanos(settings.window),
-            bytes: settings.bytes,
-        };
         Self {
             settings,
             lanes: Lanes::default(),
@@ -86,7 +82,7 @@ impl Packager {
             began: epoch.at,
             arrived: epoch.at,
             calendar: Calendar::new(epoch, resume.ahead),
-            window: Window::new(bounds, resume.numbers),
+            window: Window::new(Bounds::of(&settings), resume.numbers),
             timing: None,
             sequence: Sequence::default(),
             map: None,
@@ -99,6 +95,18 @@ impl Packager {
             since_start: 0,
             left_out: 0,
         }
+    }
+
+    /// Goes by `settings` from now on. False where it can't: a playlist keeps the lengths of its parts and segments.
+    pub(crate) fn adopt(&mut self, settings: Settings) -> bool {
+        let cut = |settings: &Settings| (settings.part, settings.segment);
+        if cut(&settings) != cut(&self.settings) {
+            return false;
+        }
+        self.window.bound(Bounds::of(&settings));
+        self.list_enough();
+        self.settings = settings;
+        true
     }
 
     pub(crate) fn window(&self) -> &Window {
@@ -363,12 +371,16 @@ impl Packager {
                 let step = self.step().or_else(|| all.then_some(0));
                 step.map(|step| Timing::pictures(settings, step, self.gop))
             };
-            if let Some(timing) = self.timing {
-                self.window
-                    .list(timing.target * i64::from(Settings::MIN_WINDOW));
-            }
+            self.list_enough();
         }
         self.timing
+    }
+
+    fn list_enough(&mut self) {
+        if let Some(timing) = self.timing {
+            let least = timing.target * i64::from(Settings::MIN_WINDOW);
+            self.window.list(least);
+        }
     }
 
     /// How far pictures are apart, once enough of them are there to tell.

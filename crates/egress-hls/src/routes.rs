@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use hub::{Channel, ChannelId, Registry, StreamId};
 use media::Kind as MediaKind;
+use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -37,20 +38,26 @@ type Shared = State<Arc<Hls>>;
 /// the same without `/channel/{ch}` for the first Channel, and what they refer to. Needs a tokio runtime; ends
 /// with `stop`.
 ///
+/// `settings` are followed: where parts or segments are to be of another length, each Channel's packager ends, and another one
+/// goes on after a discontinuity; all else is minded by those that run.
+///
 /// Nothing is asked of who connects: authorization is a layer around this router.
-pub fn router(registry: Registry, settings: Settings, stop: CancellationToken) -> Router {
-    let stages = Stages::new(settings, stop.clone());
-    if settings.always {
-        tokio::spawn(package_all(
-            Arc::clone(&stages),
-            registry.clone(),
-            stop.clone(),
-        ));
-    }
+pub fn router(
+    registry: Registry,
+    settings: watch::Receiver<Settings>,
+    stop: CancellationToken,
+) -> Router {
+    let stages = Stages::new(settings.clone(), stop.clone());
+    tokio::spawn(package_all(
+        Arc::clone(&stages),
+        registry.clone(),
+        settings.clone(),
+        stop.clone(),
+    ));
     let hls = Hls {
         registry,
         stages,
-        waiting: Waiting::new(settings.max_blocked, stop),
+        waiting: Waiting::new(settings, stop),
     };
     let mut router = Router::new();
     for (folder, low) in [("hlsll", true), ("hls", false)] {
@@ -237,17 +244,27 @@ fn find(registry: &Registry, stream: &str, channel: Option<&str>) -> Result<Chan
 }
 
 /// Sees to it that every Channel is packaged, until `stop`.
-async fn package_all(stages: Arc<Stages>, registry: Registry, stop: CancellationToken) {
+async fn package_all(
+    stages: Arc<Stages>,
+    registry: Registry,
+    mut settings: watch::Receiver<Settings>,
+    stop: CancellationToken,
+) {
     let mut check = interval(ALWAYS_CHECK);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = check.tick() => {}
+        // Who ends us may have gone.
+        let wanted = async { settings.wait_for(|now| now.always).await.is_ok() };
+        match stop.run_until_cancelled(wanted).await {
+            Some(true) => {}
+            Some(false) | None => return,
         }
         for stream in registry.list() {
             for channel in stream.channels() {
                 stages.join(channel, &registry);
             }
+        }
+        if stop.run_until_cancelled(check.tick()).await.is_none() {
+            return;
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 /// The packagers, by Channel. There are at most as many entries as there were Channels when one was begun last.
 #[derive(Debug)]
 pub(crate) struct Stages {
-    settings: Settings,
+    settings: watch::Receiver<Settings>,
     stop: CancellationToken,
     began: Instant,
     entries: Mutex<HashMap<Key, Entry>>,
@@ -60,7 +60,7 @@ struct Stage {
 
 impl Stages {
     /// All packagers end with `stop`.
-    pub(crate) fn new(settings: Settings, stop: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(settings: watch::Receiver<Settings>, stop: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             settings,
             stop,
@@ -134,13 +134,16 @@ impl Stages {
             run,
             asked: Arc::new(AtomicU64::new(self.now())),
         };
+        let mut settings = self.settings.clone();
+        let now = *settings.borrow_and_update();
         let worker = Worker {
             stages: Arc::clone(self),
             stage: stage.clone(),
             viewer,
             publish,
+            settings,
             packager: Packager::new(
-                self.settings,
+                now,
                 epoch,
                 Resume {
                     numbers,
@@ -157,11 +160,12 @@ impl Stages {
     /// Ends `stage` if nobody has asked for long. Whoever asks later begins another one.
     fn retire(&self, stage: &Stage, resume: Resume) -> bool {
         let mut entries = self.entries();
-        let idle = u64::try_from(self.settings.idle.as_millis()).unwrap_or(u64::MAX);
+        let Settings { idle, always, .. } = *self.settings.borrow();
+        let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         let since = self
             .now()
             .saturating_sub(stage.asked.load(Ordering::Relaxed));
-        if self.settings.always || since < idle {
+        if always || since < idle {
             return false;
         }
         let key = (stage.channel.stream().clone(), stage.channel.id().clone());
@@ -203,6 +207,7 @@ struct Worker {
     stage: Stage,
     viewer: hub::Viewer,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
+    settings: watch::Receiver<Settings>,
     packager: Packager,
 }
 
@@ -238,6 +243,12 @@ impl Worker {
                 },
                 // Whoever asks next begins another one.
                 () = &mut kicked => break,
+                Ok(()) = self.settings.changed() => {
+                    let settings = *self.settings.borrow_and_update();
+                    if !self.packager.adopt(settings) {
+                        break;
+                    }
+                }
                 _ = check.tick() => {
                     if !std::mem::take(&mut published) {
                         // Who has waited for too long goes now.

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hub::Channel;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::Settings;
 use crate::answer::Refusal;
 use crate::snapshot::{Run, Snapshot};
 use crate::stage::Snapshots;
@@ -23,9 +25,9 @@ const BLOCK_FOR: i64 = 3;
 
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    max: usize,
+    settings: watch::Receiver<Settings>,
     now: AtomicUsize,
-    /// How many were sent away since there were `max` already.
+    /// How many were sent away since there were as many as may be already.
     refused: AtomicU64,
     stop: CancellationToken,
 }
@@ -34,9 +36,9 @@ pub(crate) struct Waiting {
 struct Place<'a>(&'a Waiting);
 
 impl Waiting {
-    pub(crate) fn new(max: usize, stop: CancellationToken) -> Self {
+    pub(crate) fn new(settings: watch::Receiver<Settings>, stop: CancellationToken) -> Self {
         Self {
-            max,
+            settings,
             now: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             stop,
@@ -96,7 +98,8 @@ impl Waiting {
     fn place(&self) -> Option<Place<'_>> {
         let before = self.now.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
-        (before < self.max).then_some(place)
+        let max = self.settings.borrow().max_blocked;
+        (before < max).then_some(place)
     }
 
     fn enter(&self) -> Result<Place<'_>, Refusal> {
@@ -105,11 +108,8 @@ impl Waiting {
         }
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if refused.is_power_of_two() {
-            tracing::warn!(
-                max = self.max,
-                refused,
-                "too many requests wait; some are sent away"
-            );
+            let max = self.settings.borrow().max_blocked;
+            tracing::warn!(max, refused, "too many requests wait; some are sent away");
         }
         Err(Refusal::Full)
     }

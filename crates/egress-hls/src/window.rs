@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::Settings;
 use crate::layout::Layout;
+use crate::timing::nanos;
 
 /// An init segment, with the number that its URL has.
 #[derive(Debug)]
@@ -69,6 +71,15 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+impl Bounds {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            listed: nanos(settings.window),
+            bytes: settings.bytes,
+        }
+    }
+}
+
 /// The newest segments. Cheap to clone: it holds handles.
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
@@ -110,6 +121,11 @@ impl Window {
             longest: 0,
             overflows: 0,
         }
+    }
+
+    /// Keeps as much as `bounds` say, from now on.
+    pub(crate) fn bound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     /// Lists `least` nanoseconds at least, from now on.

@@ -200,13 +200,6 @@ impl std::str::FromStr for DemoUser {
     }
 }
 
-impl Serve {
-    /// Where to listen: as the command line says, or `configured`.
-    pub(crate) fn listen(&self, configured: SocketAddr) -> SocketAddr {
-        self.listen.unwrap_or(configured)
-    }
-}
-
 fn camera_url(text: &str) -> Result<Url, String> {
     if text.contains("://") {
         return Ok(Url::new(text));

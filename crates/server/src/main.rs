@@ -1,7 +1,7 @@
 //! The `lunette` binary: configuration, CLI, HTTP, wiring.
 //!
 //! Read in this order: `cli` (what can be asked for), `config` (what a file can say, and the one who keeps it),
-//! `serve` (which parts run, and how they end), `doors` (where it is reached), `origin` (where the configuration comes from), `api` and `events` (the
+//! `serve` (which parts run, and how they end), `live` (how what runs follows the configuration), `doors` (where it is reached), `origin` (where the configuration comes from), `api` and `events` (the
 //! control plane), `http` (routes and listener), `tls` (certificates), `ops` (health, figures),
 //! `compat` (what RTSPtoWeb's clients want), `logging`, `redact` (what must not be shown).
 //!
@@ -15,6 +15,8 @@ mod credentials;
 mod doors;
 mod events;
 mod http;
+mod latest;
+mod live;
 mod logging;
 mod ops;
 mod origin;

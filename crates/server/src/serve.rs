@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,6 +11,7 @@ use demo_camera::DemoCamera;
 use egress_webrtc::{Offers, WebRtc};
 use hub::Registry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Api};
@@ -20,7 +21,9 @@ use crate::config::{self, Config, Environment, Keeper, Level, LogFormat};
 use crate::doors::Doors;
 use crate::events::{self, Journal};
 use crate::http::{Assets, Entry, Front, Guard, raise_open_files, router};
-use crate::logging::{self, LogLevel};
+use crate::latest::Latest;
+use crate::live::{self, Live, Said};
+use crate::logging::{self, LogControl};
 use crate::ops::{self, Ops, Readiness};
 use crate::origin::Origin;
 use crate::rtsp;
@@ -79,45 +82,43 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("can't start the runtime")
 }
 
-async fn serve(wanted: &Serve, origin: Origin, log: LogLevel) -> anyhow::Result<()> {
+async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Result<()> {
     origin.warn();
     let cameras_stop = CancellationToken::new();
     let origin = origin.or_demo(&cameras_stop).await?;
     let config = origin.loaded.config.clone();
     let (stop, readiness) = (CancellationToken::new(), Readiness::default());
-    drain_on_signal(stop.clone(), readiness.clone(), config.server.drain.0)?;
-    let address = wanted.listen(config.server.listen);
-    let entry = Entry {
-        base: config.server.base_path.clone(),
-        trusted: config.server.trusted_proxies.clone().into(),
-    };
-    let base = entry.base.clone();
-    let frames = config.server.frame_ancestors.clone();
-    let settings = config.auth.clone().with_anonymous(&wanted.anonymous);
+    let settings = live::Settings::of(&origin.loaded);
+    drain_on_signal(stop.clone(), readiness.clone(), settings.drain.clone())?;
+    let said = Said::by(wanted);
+    let address = said.listen(&config);
+    let base = config.server.base_path.clone();
     let files = raise_open_files();
     let doors = Doors::open(address, &config.tls, files, &stop)?;
     let address = doors.address().unwrap_or(address);
     let registry = Registry::new();
     let webrtc = webrtc(&config, address, &registry, &stop)?;
-    let hls = origin.loaded.hls;
-    let guard = Guard::new(&settings, doors.are_local(), &stop)?;
+    let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, doors.tls(), &stop)?;
-    let follow = Follow {
-        log,
+    let live = Live {
+        said,
+        log: Mutex::new(log),
         guard: guard.clone(),
-        anonymous: wanted.anonymous.clone(),
+        doors: doors.keys(),
+        settings: settings.clone(),
     };
-    let api = control(origin, follow, &registry, webrtc.offers(), &stop)?;
+    let api = control(origin, live, &registry, webrtc.offers(), &stop)?;
     let assets = match &wanted.web_dir {
         Some(directory) => Assets::Directory(Arc::from(directory.as_path())),
         None => Assets::Bundled,
     };
-    let metrics = ops::Settings::from(Some(&config.metrics));
+    let metrics = settings.metrics.clone();
     let ops = Ops::new(registry.clone(), doors.slots(), readiness, metrics);
-    let parts = media(&registry, hls, &ops, &stop).merge(api);
+    let parts = media(&registry, settings.hls.subscribe(), &ops, &stop).merge(api);
     let parts = parts.merge(webrtc.router());
-    let front = Front::new(&guard, &frames, ops.around());
-    let app = entry.before(router(registry.clone(), assets, parts, front));
+    let front = Front::new(&guard, &settings.policies, ops.around());
+    let app = router(registry.clone(), assets, parts, front);
+    let app = Entry::before(settings.entry.clone(), app);
     warn_if_open(address, &guard);
     let version = env!("LUNETTE_VERSION");
     tracing::info!(event = "serving", %address, version, "serving");
@@ -151,7 +152,7 @@ fn webrtc(
 /// The routers of all egresses, and of operations.
 pub(crate) fn media(
     registry: &Registry,
-    hls: egress_hls::Settings,
+    hls: watch::Receiver<egress_hls::Settings>,
     ops: &Ops,
     stop: &CancellationToken,
 ) -> Router {
@@ -160,28 +161,10 @@ pub(crate) fn media(
         .merge(ops.router())
 }
 
-/// What follows the configuration, besides the Streams.
-struct Follow {
-    log: LogLevel,
-    guard: Guard,
-    /// What the command line says of those who say nothing of who they are.
-    anonymous: Vec<auth::Grant>,
-}
-
-impl Follow {
-    fn now(&mut self, config: &Config) {
-        self.log.set(config.log.level);
-        let settings = config.auth.clone().with_anonymous(&self.anonymous);
-        if let Err(error) = self.guard.configure(&settings) {
-            tracing::warn!(%error, "who may do what stays as it was");
-        }
-    }
-}
-
 /// Puts the configuration into force, follows it until `stop`, and lets it be seen and changed over the API.
 fn control(
     origin: Origin,
-    mut follow: Follow,
+    live: Live,
     registry: &Registry,
     offers: Offers,
     stop: &CancellationToken,
@@ -197,13 +180,7 @@ fn control(
     let journal = Journal::start(registry, &keeper, stop.clone());
     config::follow(keeper.clone(), stop.clone()).context("can't listen for signals")?;
     events::follow(&keeper, journal.clone(), stop.clone())?;
-    let mut settings = keeper.follow();
-    tokio::spawn(async move {
-        while settings.changed().await.is_ok() {
-            let view = settings.borrow_and_update().clone();
-            follow.now(&view.config);
-        }
-    });
+    keeper.tell(live);
     let compat = Compat::new(registry.clone(), keeper.clone(), wanted, Some(offers));
     let api = Api::new(registry.clone(), keeper, journal, stop.clone());
     Ok(api::router(api).merge(compat::router(&compat, stop)))
@@ -213,10 +190,11 @@ fn control(
 fn drain_on_signal(
     stop: CancellationToken,
     readiness: Readiness,
-    drain: Duration,
+    drain: Latest<Duration>,
 ) -> anyhow::Result<()> {
     stop_on_signal(stop, move |asked| async move {
         if asked == Asked::ByMachine {
+            let drain = *drain.get();
             let seconds = drain.as_secs_f64();
             tracing::info!(event = "draining", seconds, "draining");
             readiness.drain(drain).await;
@@ -268,7 +246,7 @@ where
 }
 
 /// Says what those can do who reach `address` and say nothing of who they are.
-fn warn_if_open(address: SocketAddr, guard: &Guard) {
+pub(crate) fn warn_if_open(address: SocketAddr, guard: &Guard) {
     let anonymous = guard.anonymous();
     if address.ip().is_loopback() {
         return;

@@ -50,6 +50,7 @@ impl Source for Film {
 
 struct Rig {
     app: Router,
+    settings: watch::Sender<Settings>,
     registry: Registry,
 }
 
@@ -71,8 +72,13 @@ impl Rig {
         registry
             .apply(vec![stream("a", false), stream("dark", true)])
             .unwrap();
-        let app = router(registry.clone(), settings, CancellationToken::new());
-        Self { app, registry }
+        let (settings, followed) = watch::channel(settings);
+        let app = router(registry.clone(), followed, CancellationToken::new());
+        Self {
+            app,
+            settings,
+            registry,
+        }
     }
 
     async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -375,4 +381,31 @@ async fn always_means_without_being_asked() {
         StatusCode::OK
     );
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_count_at_once_and_a_playlist_keeps_its_lengths() {
+    let rig = Rig::new(Settings::default());
+    sleep(Duration::from_secs(30)).await;
+    let first = Listed::read(rig.low("").await.text());
+    rig.settings.send_modify(|settings| {
+        settings.window = Duration::from_secs(12);
+        settings.idle = Duration::from_secs(10);
+    });
+    sleep(Duration::from_secs(2)).await;
+    let shorter = Listed::read(rig.low("").await.text());
+    assert_eq!(shorter.segments.last().unwrap().map, first.segments[0].map);
+
+    rig.settings
+        .send_modify(|settings| settings.part = Duration::from_millis(500));
+    sleep(Duration::from_millis(10)).await;
+    let other = Listed::read(rig.low("").await.text());
+    assert_ne!(other.segments[0].map, first.segments[0].map);
+    assert!(other.segments[0].number > shorter.segments.last().unwrap().number);
+
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(rig.viewers("a"), 0, "nobody has asked for 10 s");
+    rig.settings.send_modify(|settings| settings.always = true);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((rig.viewers("a"), rig.viewers("dark")), (1, 1));
 }

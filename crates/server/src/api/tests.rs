@@ -42,7 +42,11 @@ impl Rig {
         let stop = CancellationToken::new();
         let journal = Journal::start(&registry, &keeper, stop.clone());
         let guard = Guard::new(&crate::config::Auth::default(), true, &stop).unwrap();
-        let front = crate::http::Front::new(&guard, &[], crate::ops::Around::default());
+        let front = crate::http::Front::new(
+            &guard,
+            &crate::latest::Latest::default(),
+            crate::ops::Around::default(),
+        );
         let api = router(Api::new(registry.clone(), keeper, journal, stop));
         Self {
             app: crate::http::router(registry, crate::http::Assets::Bundled, api, front),

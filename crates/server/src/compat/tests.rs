@@ -50,7 +50,7 @@ impl Rig {
         )
         .unwrap();
         let compat = Compat::new(registry.clone(), keeper, settings, None);
-        let front = Front::new(&guard, &[], Around::default());
+        let front = Front::new(&guard, &crate::latest::Latest::default(), Around::default());
         let app = crate::http::router(
             registry.clone(),
             Assets::Bundled,

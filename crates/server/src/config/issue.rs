@@ -17,6 +17,19 @@ pub(crate) struct Issue {
     pub(crate) show: Show,
 }
 
+impl Issue {
+    /// That what stands at `path` can't be as things are.
+    pub(crate) fn at(path: &[&str], message: String) -> Self {
+        Self {
+            offset: None,
+            path: path.iter().map(|&key| key.to_owned()).collect(),
+            variable: None,
+            message,
+            show: Show::Key,
+        }
+    }
+}
+
 /// How much of a line of the file may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {

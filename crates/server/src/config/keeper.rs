@@ -1,8 +1,9 @@
 //! The configuration in force. The file, the API and the environment end here, and from here in [`Registry::apply`].
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use hub::{Registry, StreamId, StreamSpec};
@@ -29,6 +30,16 @@ struct Inner {
     desk: Mutex<Desk>,
     view: watch::Sender<Arc<View>>,
     seal: Seal,
+    follower: OnceLock<Box<dyn Follower>>,
+}
+
+/// Who puts into force what the configuration says of anything but Streams.
+pub(crate) trait Follower: fmt::Debug + Send + Sync {
+    /// Gets ready for `loaded`: does all that may fail. What is returned does the rest; dropped, nothing happened.
+    ///
+    /// # Errors
+    /// What can't be as things are.
+    fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue>;
 }
 
 /// What is being worked on, by one at a time.
@@ -153,7 +164,14 @@ impl Keeper {
             desk: Mutex::new(desk),
             view: watch::Sender::new(Arc::new(view)),
             seal: Seal::new()?,
+            follower: OnceLock::new(),
         })))
+    }
+
+    /// From now on `follower` is told of every change before it counts.
+    pub(crate) fn tell(&self, follower: impl Follower + 'static) {
+        // There is one server.
+        let _ = self.0.follower.set(Box::new(follower));
     }
 
     /// The configuration in force.
@@ -215,21 +233,26 @@ impl Keeper {
                 "this is the last channel; delete the stream instead",
             ));
         }
+        let prepared = self.prepare(&text, &loaded);
+        let commit = prepared.map_err(|report| sorted(&report, path))?;
         if text.toml() != desk.text.toml() {
             desk.unsaved = self.save(&text);
             desk.text = text;
         }
-        self.adopt(&mut desk, loaded);
+        self.adopt(&mut desk, loaded, commit);
         Ok(Edited {
             created: !there,
             unsaved: desk.unsaved.clone(),
         })
     }
 
-    /// Reads the file anew, if it or a file it names has changed. Blocks. A file that makes no sense changes nothing; what
+    /// Reads the file anew, if it or a file it names has changed, or if there was something wrong: it may be right by now. Blocks. A file that makes no sense changes nothing; what
     /// is wrong with it is logged and told.
     pub(crate) fn reload(&self) {
         let mut desk = self.desk();
+        if self.view().problems.is_some() {
+            desk.mark = Mark::new();
+        }
         // Whether it is bad is in the view.
         let _ = self.catch_up(&mut desk);
     }
@@ -252,10 +275,11 @@ impl Keeper {
         desk.mark = mark;
         let loaded = Text::read(file, Some(&desk.text)).and_then(|text| {
             let loaded = text.check(&self.0.name, &self.0.environment)?;
-            Ok((text, loaded))
+            let commit = self.prepare(&text, &loaded)?;
+            Ok((text, loaded, commit))
         });
         match loaded {
-            Ok((text, loaded)) => {
+            Ok((text, loaded, commit)) => {
                 if desk.unsaved.take().is_some() && text.toml() != desk.text.toml() {
                     tracing::warn!(
                         "the file was changed: what was changed over the API and could not be saved is gone"
@@ -265,7 +289,7 @@ impl Keeper {
                     text.warn();
                 }
                 desk.text = text;
-                self.adopt(desk, loaded);
+                self.adopt(desk, loaded, commit);
                 Ok(())
             }
             Err(report) => {
@@ -276,13 +300,23 @@ impl Keeper {
         }
     }
 
-    /// Puts `loaded` into force.
-    fn adopt(&self, desk: &mut Desk, loaded: Loaded) {
+    /// What is to be done for `loaded`, which is what `text` says, to be in force.
+    fn prepare(&self, text: &Text, loaded: &Loaded) -> Result<Box<dyn FnOnce() + '_>, Report> {
+        let Some(follower) = self.0.follower.get() else {
+            return Ok(Box::new(|| ()));
+        };
+        let prepared = follower.prepare(loaded);
+        prepared.map_err(|issue| Report::new(&self.0.name, text.toml(), vec![issue]))
+    }
+
+    /// Puts `loaded` into force, with what `commit` does for it.
+    fn adopt(&self, desk: &mut Desk, loaded: Loaded, commit: Box<dyn FnOnce() + '_>) {
         // The configuration was checked: ids are unique, and every Stream has a Channel.
         desk.streams = loaded.streams;
         let Some(applied) = self.apply(desk) else {
             return;
         };
+        commit();
         desk.mark = store::mark(&watched(self.0.file.as_ref(), &loaded.config));
         let before = self.view();
         let same = before.config == loaded.config && before.problems.is_none();
@@ -444,15 +478,16 @@ fn sorted(report: &Report, path: &[&str]) -> EditError {
 
 /// What differs between the two of what is looked at when the server starts alone.
 fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
+    // Where nothing else is said, these are at the address of `server.listen`.
+    let moved = first.server.listen.ip() != now.server.listen.ip();
+    let webrtc = first.webrtc != now.webrtc || (moved && now.webrtc.listen.is_none());
+    let rtsp = first.rtsp != now.rtsp || (moved && now.rtsp.listen.is_none() && now.rtsp.enable);
+    // Certificates that change are followed.
+    let rtsps = now.rtsp.tls_listen.is_some() && first.tls.wanted() != now.tls.wanted();
     let parts = [
-        ("server", first.server != now.server),
-        ("tls", first.tls != now.tls),
-        ("metrics", first.metrics != now.metrics),
-        ("log.format", first.log.format != now.log.format),
-        ("hls", first.hls != now.hls),
-        ("webrtc", first.webrtc != now.webrtc),
+        ("webrtc", webrtc),
         ("compat", first.compat != now.compat),
-        ("rtsp", first.rtsp != now.rtsp),
+        ("rtsp", rtsp || rtsps),
     ];
     let differing = parts.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(name, _)| name).collect()

@@ -16,8 +16,13 @@ same keys in a file to begin with; `lunette check --config FILE` says what is wr
 
 **Changes.** The file is followed, links and all, and SIGHUP has it read at once. A change touches the streams that it changes
 and nobody else's viewers; new settings of a camera end that camera's session, not its viewers. What makes no sense changes
-nothing: the log and `GET /api/v1/config` say what is wrong. `server`, `tls`, `metrics`, `hls`, `webrtc`, `rtsp`, `compat` and
-`log.format` count from the next start on; `GET /api/v1/config` says so in `restart_needed`.
+nothing, nor does what can't be, such as an address that somebody else listens on: the log and `GET /api/v1/config` say what is
+wrong, and SIGHUP tries it again. What the command line says counts more than the file.
+
+A door that moves is listened on before the old one is let go; connections stay, even where TLS comes or goes. HLS keeps to new
+bounds at once; with another `hls.part` or `hls.segment` its players see a discontinuity, since a playlist can't change its lengths.
+`webrtc`, `rtsp` and `compat` count from the next start on: media are on their way through those sockets, and viewers were told
+their addresses. `GET /api/v1/config` says so in `restart_needed`.
 
 **The API** writes to the same file ([api.md](api.md)). Comments, order and references stay; the file is replaced as a whole,
 with its mode and owner. A file that can't be written, or none at all, is said in the answer: the change then holds

@@ -82,6 +82,12 @@ impl ServerTls {
         self.wanted() && self.listen.is_none()
     }
 
+    /// Whether certificates come from the same place as with `other`.
+    pub(crate) fn shows_the_same(&self, other: &Self) -> bool {
+        let of = |tls: &Self| (tls.certificate.clone(), tls.key.clone(), tls.acme.clone());
+        of(self) == of(other)
+    }
+
     /// Whether there is to be TLS at all.
     pub(crate) fn wanted(&self) -> bool {
         self.certificate.is_some() || !self.acme.domains.is_empty()

@@ -30,12 +30,13 @@ pub(crate) fn follow(keeper: Keeper, stop: CancellationToken) -> std::io::Result
                 _ = look.tick() => false,
             };
             let keeper = keeper.clone();
-            let look = move || match (keeper.is_stale(), asked || stale) {
-                (true, true) => {
+            let look = move || {
+                let found = keeper.is_stale();
+                let due = asked || (found && stale);
+                if due {
                     keeper.reload();
-                    false
                 }
-                (found, _) => found,
+                found && !due
             };
             stale = spawn_blocking(look).await.unwrap_or(false);
         }

@@ -19,12 +19,13 @@ use super::guard;
 use super::listener::{App, Peer, Routed};
 use super::problem;
 use crate::config::{BasePath, Network};
+use crate::latest::Latest;
 
 /// Paths that are served at the root too: those who ask whether the server runs don't come through the proxy.
 const AT_ROOT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// What stands in front of the server.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub(crate) base: BasePath,
     pub(crate) trusted: Arc<[Network]>,
@@ -35,17 +36,17 @@ pub(crate) struct Entry {
 pub(crate) struct Base(pub(crate) BasePath);
 
 impl Entry {
-    /// `app`, under the base path, with a [`Client`] in the extensions of every request.
-    pub(crate) fn before(self, app: Router) -> Site {
-        let entry = Arc::new(self);
-        Site { entry, app }
+    /// `app`, under the base path, with a [`Client`] in the extensions of every request. The entry is what it is `now`, at
+    /// each request.
+    pub(crate) fn before(now: Latest<Self>, app: Router) -> Site {
+        Site { entry: now, app }
     }
 }
 
 /// All that is served, with what stands in front of it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
-    entry: Arc<Entry>,
+    entry: Latest<Entry>,
     app: Router,
 }
 
@@ -53,7 +54,8 @@ impl App for Site {
     type Answer = Passing;
 
     fn answer(&self, peer: Peer, mut request: Request) -> Passing {
-        let client = Client::of(peer, request.headers(), &self.entry.trusted);
+        let entry = self.entry.get();
+        let client = Client::of(peer, request.headers(), &entry.trusted);
         // Whoever shows viewers shows them, and not the proxy.
         let remote = if client.address == peer.address.ip() {
             peer.address
@@ -63,13 +65,13 @@ impl App for Site {
         let extensions = request.extensions_mut();
         extensions.insert(client);
         extensions.insert(ConnectInfo(remote));
-        self.pass(request)
+        self.pass(entry, request)
     }
 }
 
 impl Site {
-    fn pass(&self, mut request: Request) -> Passing {
-        let base = &self.entry.base;
+    fn pass(&self, entry: Arc<Entry>, mut request: Request) -> Passing {
+        let base = &entry.base;
         match below(base.as_str(), request.uri()) {
             Below::Here => {}
             Below::There(uri) => *request.uri_mut() = uri,
@@ -81,7 +83,7 @@ impl Site {
             request.extensions_mut().insert(Base(base.clone()));
         }
         let answer = Routed(self.app.clone().call(request));
-        Passing::Routed(answer, Arc::clone(&self.entry))
+        Passing::Routed(answer, entry)
     }
 }
 
@@ -172,7 +174,8 @@ mod tests {
             ..Entry::default()
         };
         let request = Request::get(uri).body(Body::empty()).unwrap();
-        let response = entry.before(app).pass(request).await;
+        let site = Entry::before(Latest::new(entry), app);
+        let response = site.pass(site.entry.get(), request).await;
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         let status = response.status();

@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 
 use super::guard::{Admission, Asking, Guard, Pass};
 use crate::config::Ancestor;
+use crate::latest::Latest;
 use crate::ops::{Around, Seen};
 
 /// What pages may load: our own files and sockets, and the blobs that a player makes of media.
@@ -36,16 +37,16 @@ pub(crate) struct Front(Arc<Steps>);
 #[derive(Debug)]
 struct Steps {
     guard: Guard,
-    policies: Policies,
+    policies: Latest<Policies>,
     around: Around,
 }
 
 impl Front {
-    /// Lets in whom `guard` lets in, to pages that `frames` may show in theirs, and counts as `around` does.
-    pub(crate) fn new(guard: &Guard, frames: &[Ancestor], around: Around) -> Self {
+    /// Lets in whom `guard` lets in, under `policies`, and counts as `around` does.
+    pub(crate) fn new(guard: &Guard, policies: &Latest<Policies>, around: Around) -> Self {
         Self(Arc::new(Steps {
             guard: guard.clone(),
-            policies: Policies::new(frames),
+            policies: policies.clone(),
             around,
         }))
     }
@@ -146,7 +147,7 @@ impl Future for Answer {
         let Steps {
             policies, around, ..
         } = &*this.front.0;
-        policies.tell(this.embeddable, response.headers_mut());
+        policies.get().tell(this.embeddable, response.headers_mut());
         around.after(&this.seen, &mut response);
         Poll::Ready(Ok(response))
     }
@@ -154,13 +155,14 @@ impl Future for Answer {
 
 /// The content security policies: of pages, and of those that are there to be shown in frames.
 #[derive(Debug)]
-struct Policies {
+pub(crate) struct Policies {
     pages: HeaderValue,
     embeddable: HeaderValue,
 }
 
 impl Policies {
-    fn new(frames: &[Ancestor]) -> Self {
+    /// Of a server whose pages `frames` may show in theirs.
+    pub(crate) fn new(frames: &[Ancestor]) -> Self {
         let named: Vec<&str> = frames.iter().map(Ancestor::as_str).collect();
         let policy = |unless: &str| {
             let who = if named.is_empty() {
@@ -190,5 +192,11 @@ impl Policies {
         for (name, value) in all {
             headers.insert(name, value);
         }
+    }
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self::new(&[])
     }
 }

@@ -2,8 +2,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -53,14 +53,48 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How many requests of one HTTP/2 connection are answered at the same time.
 const MAX_STREAMS: u32 = 128;
 
-/// A socket that accepts connections and serves HTTP/1.1 and HTTP/2 on them, in TLS where there is some.
+/// Accepts connections and serves HTTP/1.1 and HTTP/2 on them, in TLS where there is some.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: TcpListener,
+    /// Where it sits once it serves.
+    seat: Option<Seat>,
+    mover: Mover,
     slots: Arc<Semaphore>,
     capacity: u32,
     newcomers: Newcomers,
+}
+
+/// A socket, and TLS on what it accepts.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    socket: Arc<TcpListener>,
     tls: Option<Tls>,
+}
+
+/// Moves a [`Listener`] while it serves. Clones are handles to the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mover(Arc<Moving>);
+
+#[derive(Debug, Default)]
+struct Moving {
+    state: Mutex<Place>,
+    moved: Notify,
+}
+
+/// Where a listener is to go; to no seat: it closes.
+#[derive(Debug, Default)]
+enum Next {
+    #[default]
+    Nowhere,
+    To(Option<Seat>),
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// Where to go.
+    next: Next,
+    /// It is the listener who keeps it open.
+    socket: Option<Weak<TcpListener>>,
 }
 
 /// Who is at the other end of the connection that a request came over.
@@ -121,50 +155,32 @@ impl Slots {
     }
 }
 
-impl Listener {
-    /// Listens on `address`; where that is all addresses and the system has no IPv6, on those of IPv4. `files` is how
-    /// many open files the system allows.
-    pub(crate) fn bind(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
-        let bound = Self::bind_to(address, files);
+impl Seat {
+    /// Listens on `address`; where that is all addresses and the system has no IPv6, on those of IPv4. Sockets of
+    /// `ours` are no hindrance: one that is about to be closed may be at an address that this one includes.
+    pub(crate) fn bind(address: SocketAddr, ours: &[Arc<TcpListener>]) -> io::Result<Self> {
+        let share = |shared| {
+            ours.iter()
+                .try_for_each(|other| SockRef::from(other).set_reuse_port(shared))
+        };
+        share(true)?;
+        let bound = bind(address, !ours.is_empty());
+        share(false)?;
         let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-        match bound {
+        let socket = match bound {
             Err(error)
                 if address.ip() == Ipv6Addr::UNSPECIFIED
                     && error.kind() != io::ErrorKind::AddrInUse =>
             {
-                Self::bind_to(v4, files).map_err(|_| error)
+                bind(v4, false).map_err(|_| error)
             }
             bound => bound,
-        }
+        }?;
+        let (socket, tls) = (Arc::new(socket), None);
+        Ok(Self { socket, tls })
     }
 
-    fn bind_to(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        // A restart must not wait for the connections of the run before.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            // All addresses are those of IPv4, too, whatever the system takes for granted.
-            socket.set_only_v6(false)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let allowed = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(64));
-        let capacity = MAX_CONNECTIONS.min(usize::try_from(allowed).unwrap_or(MAX_CONNECTIONS));
-        Ok(Self {
-            socket: TcpListener::from_std(socket.into())?,
-            slots: Arc::new(Semaphore::new(capacity)),
-            capacity: capacity as u32,
-            newcomers: Newcomers::new(capacity),
-            tls: None,
-        })
-    }
-
-    /// The same in TLS.
+    /// The same in TLS, or without.
     pub(crate) fn with_tls(mut self, tls: Option<Tls>) -> Self {
         self.tls = tls;
         self
@@ -173,6 +189,96 @@ impl Listener {
     /// The address that it listens on.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+}
+
+/// A socket that listens on `address`; `beside` others of ours, who let it, if there are some.
+fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the connections of the run before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // All addresses are those of IPv4, too, whatever the system takes for granted.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_port(beside)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    // Nobody else shall listen there unnoticed, another server of the same user neither.
+    socket.set_reuse_port(false)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl Mover {
+    /// From now on the listener is at `seat`; at none: it is closed. Connections stay.
+    pub(crate) fn place(&self, seat: Option<Seat>) {
+        let mut moving = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        moving.socket = seat.as_ref().map(|seat| Arc::downgrade(&seat.socket));
+        moving.next = Next::To(seat);
+        drop(moving);
+        self.0.moved.notify_one();
+    }
+
+    /// Where it is now, without TLS.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        let moving = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = moving.socket.as_ref()?.upgrade()?;
+        Some(Seat { socket, tls: None })
+    }
+
+    /// The socket that it has now.
+    pub(crate) fn socket(&self) -> Option<Arc<TcpListener>> {
+        self.seat().map(|seat| seat.socket)
+    }
+
+    async fn moved(&self) -> Option<Seat> {
+        loop {
+            self.0.moved.notified().await;
+            let mut moving = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Next::To(seat) = std::mem::take(&mut moving.next) {
+                return seat;
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Listens on `address`. `files` is how many open files the system allows.
+    #[cfg(test)]
+    pub(crate) fn bind(address: SocketAddr, files: Option<u64>) -> io::Result<Self> {
+        Seat::bind(address, &[]).map(|seat| Self::at(Some(seat), files))
+    }
+
+    /// Listens at `seat`, or nowhere yet.
+    pub(crate) fn at(seat: Option<Seat>, files: Option<u64>) -> Self {
+        let allowed = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES).max(64));
+        let capacity = MAX_CONNECTIONS.min(usize::try_from(allowed).unwrap_or(MAX_CONNECTIONS));
+        let mover = Mover::default();
+        mover.place(seat);
+        Self {
+            seat: None,
+            mover,
+            slots: Arc::new(Semaphore::new(capacity)),
+            capacity: capacity as u32,
+            newcomers: Newcomers::new(capacity),
+        }
+    }
+
+    /// The address that it listens on.
+    #[cfg(test)]
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        let seat = self.mover.seat();
+        seat.ok_or(io::ErrorKind::NotConnected)?.address()
+    }
+
+    /// Moves it, once it serves.
+    pub(crate) fn mover(&self) -> Mover {
+        self.mover.clone()
     }
 
     /// How many connections there are and may be.
@@ -184,18 +290,21 @@ impl Listener {
     }
 
     /// Serves `app` until `stop`, then lets what is under way end, for [`DRAIN`] at most.
-    pub(crate) async fn serve(self, app: impl App, stop: CancellationToken) {
+    pub(crate) async fn serve(mut self, app: impl App, stop: CancellationToken) {
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
+                seat = self.mover.moved() => {
+                    self.seat = seat;
+                    continue;
+                }
                 accepted = self.accept() => accepted,
             };
             match accepted {
                 Ok(accepted) => {
-                    let serve =
-                        connection(accepted, self.tls.clone(), app.clone(), graceful.watcher());
-                    tokio::spawn(serve);
+                    tokio::spawn(connection(accepted, app.clone(), graceful.watcher()));
                 }
                 Err(error) if is_of_the_client(&error) => {
                     tracing::debug!(%error, "a client left before it was accepted");
@@ -206,7 +315,8 @@ impl Listener {
                 }
             }
         }
-        drop(self.socket);
+        self.mover.place(None);
+        self.seat = None;
         let all_gone = async {
             graceful.shutdown().await;
             // Sockets that were upgraded are no longer the HTTP side's, but hold their slot.
@@ -218,17 +328,21 @@ impl Listener {
     }
 
     async fn accept(&self) -> io::Result<Accepted> {
+        let Some(seat) = &self.seat else {
+            return std::future::pending().await;
+        };
         let slot = match Arc::clone(&self.slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => self.slot_of_another().await?,
         };
-        let (stream, address) = self.socket.accept().await?;
+        let (stream, address) = seat.socket.accept().await?;
         if let Err(error) = tune(&stream) {
             tracing::debug!(%error, "a connection was closed as soon as it was open");
         }
         Ok(Accepted {
             stream,
             address,
+            tls: seat.tls.clone(),
             newcomer: self.newcomers.join(),
             slot,
         })
@@ -282,10 +396,11 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     }
 }
 
-async fn connection(accepted: Accepted, tls: Option<Tls>, app: impl App, watcher: Watcher) {
+async fn connection(accepted: Accepted, app: impl App, watcher: Watcher) {
     let Accepted {
         stream,
         address,
+        tls,
         newcomer,
         slot,
     } = accepted;
@@ -393,6 +508,7 @@ fn builder() -> Builder<TokioExecutor> {
 struct Accepted {
     stream: TcpStream,
     address: SocketAddr,
+    tls: Option<Tls>,
     newcomer: Arc<Newcomer>,
     slot: OwnedSemaphorePermit,
 }

@@ -19,9 +19,9 @@ use hub::Registry;
 
 pub(crate) use assets::Assets;
 pub(crate) use entry::Entry;
-pub(crate) use front::Front;
+pub(crate) use front::{Front, Policies};
 pub(crate) use guard::{Guard, Refusal};
-pub(crate) use listener::{App, Listener, Slots, raise_open_files};
+pub(crate) use listener::{App, Listener, Mover, Seat, Slots, raise_open_files};
 pub(crate) use problem::problem;
 
 /// All routes over `registry`: the states of Channels, the pages of `assets`, and what is in `parts`: the API, the routers of

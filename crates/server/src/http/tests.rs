@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::latest::Latest;
 use crate::ops::Around;
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub(super) fn unguarded() -> Guard {
 }
 
 pub(super) fn front(guard: &Guard) -> Front {
-    Front::new(guard, &[], Around::default())
+    Front::new(guard, &Latest::default(), Around::default())
 }
 
 fn app() -> Router {

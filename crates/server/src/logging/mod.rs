@@ -1,5 +1,6 @@
 //! What is logged, and how it looks.
 
+mod form;
 mod json;
 
 use std::any::Any;
@@ -7,9 +8,12 @@ use std::io::IsTerminal as _;
 use std::panic;
 
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::{fmt, reload};
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+use self::form::Form;
 use crate::config::{Level, LogFormat};
 
 /// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
@@ -34,65 +38,60 @@ pub(crate) fn start(
     wanted: Option<&str>,
     level: Level,
     format: LogFormat,
-) -> anyhow::Result<LogLevel> {
+) -> anyhow::Result<LogControl> {
     let given = wanted.is_some_and(|text| !text.trim().is_empty());
     let filter = filter(wanted, level)?;
-    let lines = fmt()
-        .with_env_filter(filter)
+    let (filter, reload) = reload::Layer::new(filter);
+    let form = Form::new(format);
+    let text = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let (started, reload): (_, Reload) = match format {
-        LogFormat::Text => {
-            let lines = lines.with_filter_reloading();
-            let handle = lines.reload_handle();
-            (
-                lines.try_init(),
-                Box::new(move |filter| handle.reload(filter)),
-            )
-        }
-        LogFormat::Json => {
-            let lines = lines
-                .json()
-                .event_format(json::Flat)
-                .with_filter_reloading();
-            let handle = lines.reload_handle();
-            (
-                lines.try_init(),
-                Box::new(move |filter| handle.reload(filter)),
-            )
-        }
-    };
-    started
-        .map_err(anyhow::Error::from_boxed)
+        .with_writer(std::io::stderr)
+        .event_format(form.of(LogFormat::Text, fmt::format()));
+    let json = fmt::layer()
+        .fmt_fields(JsonFields::new())
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .event_format(form.of(LogFormat::Json, json::Flat));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(text)
+        .with(json)
+        .try_init()
         .context("can't start the log")?;
     log_panics();
-    Ok(LogLevel {
+    Ok(LogControl {
         reload,
-        now: (!given).then_some(level),
+        level: (!given).then_some(level),
+        form,
     })
 }
 
-type Reload = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
-
-/// Changes how much is logged.
-pub(crate) struct LogLevel {
-    reload: Reload,
+/// Changes how much is logged, and how.
+#[derive(Debug)]
+pub(crate) struct LogControl {
+    reload: reload::Handle<EnvFilter, Registry>,
     /// None where the command line or the environment said it, which counts more.
-    now: Option<Level>,
+    level: Option<Level>,
+    form: Form,
 }
 
-impl LogLevel {
+impl LogControl {
+    /// From now on lines look so.
+    pub(crate) fn look(&self, format: LogFormat) {
+        self.form.set(format);
+    }
+
     /// From now on `level` counts.
     pub(crate) fn set(&mut self, level: Level) {
-        if self.now.is_none_or(|now| now == level) {
+        if self.level.is_none_or(|now| now == level) {
             return;
         }
-        match filter(None, level).map(|filter| (self.reload)(filter)) {
+        match filter(None, level).map(|filter| self.reload.reload(filter)) {
             Ok(Ok(())) => tracing::info!(level = level.name(), "the log's level has changed"),
             Ok(Err(error)) => tracing::error!(%error, "the log's level can't be changed"),
             Err(error) => tracing::error!(%error, "the log's level can't be changed"),
         }
-        self.now = Some(level);
+        self.level = Some(level);
     }
 }
 

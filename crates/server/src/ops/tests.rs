@@ -13,6 +13,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::config;
 use crate::http::{Assets, Front, Guard, Listener, router};
+use crate::latest::Latest;
 
 #[derive(Debug)]
 struct Silent;
@@ -49,10 +50,10 @@ fn app(channels: usize, max_channels: usize) -> (Router, Registry, Readiness) {
         registry.clone(),
         listener.slots(),
         readiness.clone(),
-        Settings { max_channels },
+        Settings::new(&config::Metrics { max_channels }),
     );
     let guard = Guard::new(&config::Auth::default(), true, &CancellationToken::new()).unwrap();
-    let front = Front::new(&guard, &[], ops.around());
+    let front = Front::new(&guard, &Latest::default(), ops.around());
     let app = router(registry.clone(), Assets::Bundled, ops.router(), front);
     (app, registry, readiness)
 }

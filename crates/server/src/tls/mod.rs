@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerTls;
+use crate::latest::Latest;
 
 pub(crate) use files::Files;
 pub(crate) use redirect::redirect;
@@ -38,9 +39,13 @@ const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
     This port speaks TLS: the URL must begin with https://.\r\n";
 
-/// The server's side of TLS.
+/// The server's side of TLS. Clones are handles to the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Tls {
+pub(crate) struct Tls(Latest<Shown>);
+
+/// What handshakes are made with.
+#[derive(Debug)]
+pub(crate) struct Shown {
     config: Arc<ServerConfig>,
     /// For an ACME authority that looks whether the name is ours.
     challenge: Option<Arc<ServerConfig>>,
@@ -58,9 +63,11 @@ impl Tls {
             .transpose()
             .context("can't serve TLS")?;
         if settings.acme.domains.is_empty() {
-            return Ok(files.map(|files| Self {
-                config: server_config(files),
-                challenge: None,
+            return Ok(files.map(|files| {
+                Self::new(Shown {
+                    config: server_config(files),
+                    challenge: None,
+                })
             }));
         }
         let (ordered, challenge) =
@@ -69,10 +76,24 @@ impl Tls {
             ordered,
             fallback: files,
         });
-        Ok(Some(Self {
+        Ok(Some(Self::new(Shown {
             config: server_config(either),
             challenge: Some(challenge),
-        }))
+        })))
+    }
+
+    fn new(shown: Shown) -> Self {
+        Self(Latest::new(shown))
+    }
+
+    /// Shows what `other` shows, from the next handshake on.
+    pub(crate) fn turn_into(&self, other: &Self) {
+        self.0.set(other.shown());
+    }
+
+    /// What is shown now.
+    pub(crate) fn shown(&self) -> Arc<Shown> {
+        self.0.get()
     }
 
     /// The handshake on `stream`. None: there is nothing to serve on it; it was an ACME authority, or plain HTTP.
@@ -80,11 +101,14 @@ impl Tls {
         &self,
         stream: TcpStream,
     ) -> io::Result<Option<TlsStream<TcpStream>>> {
-        tokio::time::timeout(HANDSHAKE, self.handshake(stream))
+        let shown = self.shown();
+        tokio::time::timeout(HANDSHAKE, shown.handshake(stream))
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"))?
     }
+}
 
+impl Shown {
     async fn handshake(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
         let mut first = [0; 1];
         // Whoever sends a letter sends a method: a handshake begins with 22.

@@ -1,5 +1,8 @@
 //! Plain HTTP that says where HTTPS is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{HOST, LOCATION};
@@ -10,10 +13,14 @@ use axum::response::{IntoResponse, Response};
 /// The port that `https://` means.
 const HTTPS: u16 = 443;
 
-/// Answers every request with the same URL under `https://`, at `port`. What has no usable `Host` is 400.
-pub(crate) fn redirect(port: u16) -> Router {
+/// Answers every request with the same URL under `https://`, at `port` as it is then. What has no usable `Host` is 400.
+pub(crate) fn redirect(port: Arc<AtomicU16>) -> Router {
     Router::new().fallback(move |request: Request| async move {
-        match location(request.headers(), request.uri(), port) {
+        match location(
+            request.headers(),
+            request.uri(),
+            port.load(Ordering::Relaxed),
+        ) {
             Some(location) => {
                 (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response()
             }

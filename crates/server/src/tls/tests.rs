@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::*;
-use crate::http::Listener;
+use crate::http::{Listener, Seat};
 
 struct Server {
     address: SocketAddr,
@@ -37,10 +37,11 @@ impl Server {
         let stop = CancellationToken::new();
         let tls = Tls::start(&settings, &stop).unwrap();
         assert!(tls.is_some());
-        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
-        let address = listener.address().unwrap();
+        let seat = Seat::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+        let address = seat.address().unwrap();
+        let listener = Listener::at(Some(seat.with_tls(tls)), None);
         let app = Router::new().route("/", get(|| async { "hello" }));
-        tokio::spawn(listener.with_tls(tls).serve(app, stop.clone()));
+        tokio::spawn(listener.serve(app, stop.clone()));
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone()).unwrap();
         Self {

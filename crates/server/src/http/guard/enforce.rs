@@ -118,9 +118,12 @@ impl<'r> Asked<'r> {
         needs::changes(self.request.method(), self.pattern.unwrap_or_default())
     }
 
-    /// It came to this machine, from this machine, under its own name.
+    /// It came to this machine, from this machine, under its own name. A connection may be older than the address that lets in
+    /// this machine alone.
     fn is_local(&self) -> bool {
-        !self.client.forwarded && origin::names_this_machine(self.request)
+        !self.client.forwarded
+            && is_here(self.client.address)
+            && origin::names_this_machine(self.request)
     }
 
     /// Whether a page of somebody else makes a browser do it in its user's name.
@@ -159,6 +162,11 @@ impl<'r> Asked<'r> {
         }
         response
     }
+}
+
+/// Whether `address` is this machine's; a request that came over no connection has none.
+fn is_here(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// The first parameter of the route `pattern` that is `wanted`, as it stands in `path`, decoded.

@@ -49,8 +49,6 @@ pub(crate) struct Guard(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     current: RwLock<Arc<Current>>,
-    /// Only this machine can reach the server.
-    local: bool,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
     passwords: Passwords,
@@ -62,6 +60,8 @@ struct Inner {
 #[derive(Debug)]
 struct Current {
     settings: config::Auth,
+    /// Only this machine can reach the server.
+    local: bool,
     /// With the keys that were published last.
     policy: RwLock<Arc<Policy>>,
     backend: Option<Backend>,
@@ -95,7 +95,6 @@ impl Guard {
         let current = Current::new(settings, local, &fetch, stop)?;
         let guard = Self(Arc::new(Inner {
             current: RwLock::new(Arc::new(current)),
-            local,
             sessions: Mutex::default(),
             throttle: Mutex::default(),
             passwords: Passwords::default(),
@@ -106,18 +105,17 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Guards as `settings` say from the next request on. Whoever is logged in stays so, if they are still known.
+    /// Guards as `settings` say from the next request on, a server that only this machine can reach if it is `local`. Whoever is logged in stays so, if they are still known.
     ///
     /// # Errors
     /// What is wrong with the settings; those before are kept.
-    pub(crate) fn configure(&self, settings: &config::Auth) -> anyhow::Result<()> {
-        let Inner {
-            local, fetch, stop, ..
-        } = &*self.0;
-        if self.current().settings == *settings {
+    pub(crate) fn configure(&self, settings: &config::Auth, local: bool) -> anyhow::Result<()> {
+        let Inner { fetch, stop, .. } = &*self.0;
+        let now = self.current();
+        if now.settings == *settings && now.local == local {
             return Ok(());
         }
-        let current = Arc::new(Current::new(settings, *local, fetch, stop)?);
+        let current = Arc::new(Current::new(settings, local, fetch, stop)?);
         jwks::follow(Arc::clone(&current), fetch.clone());
         let mut place = self
             .0
@@ -360,6 +358,7 @@ impl Current {
         })?;
         Ok(Self {
             settings: settings.clone(),
+            local,
             policy: RwLock::new(Arc::new(policy)),
             backend: Backend::new(&settings.token_backend, fetch),
             jwks: Jwks::new(&settings.jwt),

@@ -9,6 +9,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hub::Registry;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::super::client::Client;
@@ -20,6 +21,7 @@ use crate::api::{self, Api};
 use crate::compat::{self, Compat};
 use crate::config::{Environment, Keeper, check};
 use crate::events::Journal;
+use crate::latest::Latest;
 use crate::ops::{Ops, Readiness, Settings};
 use crate::serve;
 
@@ -35,14 +37,15 @@ fn server(text: &str, local: bool) -> Router {
     let (stop, registry) = (CancellationToken::new(), registry());
     let guard = Guard::new(&loaded.config.auth, local, &stop).unwrap();
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).unwrap();
-    let settings = Settings { max_channels: 10 };
+    let hls = watch::Sender::new(loaded.hls).subscribe();
+    let settings = Settings::new(&loaded.config.metrics);
     let ops = Ops::new(
         registry.clone(),
         listener.slots(),
         Readiness::default(),
         settings,
     );
-    let media = serve::media(&registry, loaded.hls, &ops, &stop);
+    let media = serve::media(&registry, hls, &ops, &stop);
     let loaded = check("t.toml", text, &Environment::default()).unwrap();
     let (keeper, file) = (Registry::new(), text.to_owned());
     let keeper = Keeper::start(keeper, Environment::default(), None, file, loaded).unwrap();
@@ -55,7 +58,7 @@ fn server(text: &str, local: bool) -> Router {
     let compat = Compat::new(registry.clone(), keeper.clone(), wanted, None);
     let api = api::router(Api::new(registry.clone(), keeper, journal, stop.clone()));
     let api = api.merge(compat::router(&compat, &stop));
-    let front = Front::new(&guard, &[], ops.around());
+    let front = Front::new(&guard, &Latest::default(), ops.around());
     router(registry, Assets::Bundled, media.merge(api), front)
 }
 
@@ -80,9 +83,9 @@ fn media_token(stream: &str, expires: u64) -> String {
         .sign(&MediaToken { streams, expires })
 }
 
-/// A request from an address that no other test uses, so that failures are its own.
+/// A request from an address of this machine that no other test uses, so that failures are its own.
 fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
-    static NEXT: AtomicU32 = AtomicU32::new(0x0a00_0001);
+    static NEXT: AtomicU32 = AtomicU32::new(0x7f00_0002);
     let address = IpAddr::from(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     let client = Client {
         address,
@@ -437,13 +440,16 @@ async fn a_changed_configuration_counts_at_once_and_who_is_still_known_stays_log
         "it may know that there is none"
     );
     let (without_key, _) = text.split_once("[auth.keys.other]").unwrap();
-    guard.configure(&settings(without_key)).unwrap();
+    guard.configure(&settings(without_key), false).unwrap();
     assert_eq!(ask(&[(name, &key)]).await, 401, "the key is known no more");
     assert_eq!(ask(&[("cookie", &cookie)]).await, 404);
     let (before, rest) = without_key.split_once("[auth.users.ann]").unwrap();
     let (_, after) = rest.split_once("[auth.users.boss]").unwrap();
     guard
-        .configure(&settings(&format!("{before}[auth.users.boss]{after}")))
+        .configure(
+            &settings(&format!("{before}[auth.users.boss]{after}")),
+            false,
+        )
         .unwrap();
     assert_eq!(ask(&[("cookie", &cookie)]).await, 401, "nor is Ann");
 }
@@ -676,11 +682,11 @@ async fn an_admin_signs_urls_for_others() {
 
 #[tokio::test]
 async fn under_a_base_path_redirects_and_cookies_stay_there() {
-    let site = Entry {
+    let entry = Entry {
         base: "/cams".parse().unwrap(),
         ..Entry::default()
-    }
-    .before(server(&configured(), false));
+    };
+    let site = Entry::before(Latest::new(entry), server(&configured(), false));
     let peer = Peer {
         address: ([10, 0, 0, 1], 1).into(),
         secure: false,

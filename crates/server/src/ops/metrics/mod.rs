@@ -6,6 +6,7 @@ mod streams;
 use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -26,19 +27,29 @@ use super::requests::Requests;
 use crate::config;
 use crate::http::{Slots, fresh, problem};
 
-/// How much is told.
-#[derive(Debug, Clone, Copy)]
+/// How much is told. Clones are handles to the same.
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// For how many Channels figures are told one by one.
-    pub(crate) max_channels: usize,
+    max_channels: Arc<AtomicUsize>,
 }
 
-impl From<Option<&config::Metrics>> for Settings {
-    fn from(configured: Option<&config::Metrics>) -> Self {
-        let fallback = config::Metrics::default();
+impl Settings {
+    /// As it is `configured`.
+    pub(crate) fn new(configured: &config::Metrics) -> Self {
         Self {
-            max_channels: configured.unwrap_or(&fallback).max_channels,
+            max_channels: Arc::new(configured.max_channels.into()),
         }
+    }
+
+    /// From the next scrape on it is as `configured`.
+    pub(crate) fn adopt(&self, configured: &config::Metrics) {
+        let max = configured.max_channels;
+        self.max_channels.store(max, Ordering::Relaxed);
+    }
+
+    /// For how many Channels figures are told one by one.
+    pub(super) fn max_channels(&self) -> usize {
+        self.max_channels.load(Ordering::Relaxed)
     }
 }
 

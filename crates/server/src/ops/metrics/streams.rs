@@ -153,7 +153,7 @@ impl Collector for Streams {
             .map(|channel| (channel.stream().clone(), channel.status()))
             .collect();
         let scene = Scene {
-            shown: channels.len().min(self.settings.max_channels),
+            shown: channels.len().min(self.settings.max_channels()),
             streams: streams.len(),
             channels,
         };

@@ -1,0 +1,123 @@
+//! How what runs follows the configuration. Streams are the [`Keeper`](crate::config::Keeper)'s own; webhooks follow by themselves.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::cli::Serve;
+use crate::config::{Config, Follower, Issue, Loaded, LogFormat};
+use crate::doors::Keys;
+use crate::http::{Entry, Guard, Policies};
+use crate::latest::Latest;
+use crate::logging::LogControl;
+use crate::ops;
+use crate::serve::warn_if_open;
+
+/// What the command line says, which counts more.
+#[derive(Debug)]
+pub(crate) struct Said {
+    listen: Option<SocketAddr>,
+    anonymous: Vec<auth::Grant>,
+    format: Option<LogFormat>,
+}
+
+impl Said {
+    pub(crate) fn by(wanted: &Serve) -> Self {
+        Self {
+            listen: wanted.listen,
+            anonymous: wanted.anonymous.clone(),
+            format: wanted.log.format,
+        }
+    }
+
+    /// Where to listen.
+    pub(crate) fn listen(&self, config: &Config) -> SocketAddr {
+        self.listen.unwrap_or(config.server.listen)
+    }
+
+    /// Who may do what.
+    pub(crate) fn auth(&self, config: &Config) -> crate::config::Auth {
+        config.auth.clone().with_anonymous(&self.anonymous)
+    }
+}
+
+/// Settings that are looked at whenever they are needed. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) entry: Latest<Entry>,
+    pub(crate) policies: Latest<Policies>,
+    pub(crate) metrics: ops::Settings,
+    pub(crate) hls: watch::Sender<egress_hls::Settings>,
+    pub(crate) drain: Latest<Duration>,
+}
+
+impl Settings {
+    pub(crate) fn of(loaded: &Loaded) -> Self {
+        let config = &loaded.config;
+        Self {
+            entry: Latest::new(entry(config)),
+            policies: Latest::new(Policies::new(&config.server.frame_ancestors)),
+            metrics: ops::Settings::new(&config.metrics),
+            hls: watch::Sender::new(loaded.hls),
+            drain: Latest::new(config.server.drain.0),
+        }
+    }
+
+    fn adopt(&self, config: &Config, hls: egress_hls::Settings) {
+        self.entry.set(entry(config));
+        self.policies
+            .set(Policies::new(&config.server.frame_ancestors));
+        self.metrics.adopt(&config.metrics);
+        self.hls.send_if_modified(|now| {
+            let differs = *now != hls;
+            *now = hls;
+            differs
+        });
+        self.drain.set(config.server.drain.0);
+    }
+}
+
+fn entry(config: &Config) -> Entry {
+    Entry {
+        base: config.server.base_path.clone(),
+        trusted: config.server.trusted_proxies.clone().into(),
+    }
+}
+
+/// All that follows.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) said: Said,
+    pub(crate) log: Mutex<LogControl>,
+    pub(crate) guard: Guard,
+    pub(crate) doors: Keys,
+    pub(crate) settings: Settings,
+}
+
+impl Follower for Live {
+    fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue> {
+        let (config, hls) = (loaded.config.clone(), loaded.hls);
+        let plan = self
+            .doors
+            .plan(self.said.listen(&config), &config.tls)
+            .map_err(|stuck| Issue::at(stuck.key, stuck.to_string()))?;
+        Ok(Box::new(move || {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.set(config.log.level);
+            log.look(self.said.format.unwrap_or(config.log.format));
+            drop(log);
+            // Before a door opens to others.
+            let auth = self.said.auth(&config);
+            if let Err(error) = self.guard.configure(&auth, plan.is_local()) {
+                tracing::warn!(%error, "who may do what stays as it was");
+            }
+            self.settings.adopt(&config, hls);
+            if let Some(address) = self.doors.turn(plan) {
+                tracing::info!(event = "serving", %address, "serving at another address");
+                warn_if_open(address, &self.guard);
+            }
+        }))
+    }
+}
