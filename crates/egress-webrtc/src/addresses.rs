@@ -179,3 +179,88 @@ async fn public_address(server: SocketAddr) -> std::io::Result<IpAddr> {
     }
     Err(std::io::ErrorKind::TimedOut.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        let mut settings = Settings::at([127, 0, 0, 1].into());
+        settings.listen.set_port(0);
+        settings
+    }
+
+    fn told(addresses: &Addresses, settings: &Settings, sockets: &Sockets) -> Vec<String> {
+        let candidates = addresses.candidates(settings, sockets);
+        candidates
+            .iter()
+            .map(|candidate| candidate.address.ip().to_string())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn interfaces_and_networks_choose_among_our_own_addresses_and_not_among_advertised_ones()
+    {
+        let (addresses, mut settings) = (Addresses::default(), settings());
+        let sockets = Sockets::bind(&[settings.listen]).expect("it binds");
+        assert_eq!(told(&addresses, &settings, &sockets), ["127.0.0.1"]);
+        settings.interfaces = vec!["lo".to_owned()];
+        assert_eq!(told(&addresses, &settings, &sockets), ["127.0.0.1"]);
+        settings.networks = vec!["10.0.0.0/8".parse().expect("a network")];
+        settings.advertise = vec![Advertised::Ip([192, 0, 2, 9].into())];
+        assert_eq!(told(&addresses, &settings, &sockets), ["192.0.2.9"]);
+        settings.networks = vec!["127.0.0.0/8".parse().expect("a network")];
+        let both = ["127.0.0.1", "192.0.2.9"];
+        assert_eq!(told(&addresses, &settings, &sockets), both);
+        settings.interfaces = vec!["none".to_owned()];
+        assert_eq!(told(&addresses, &settings, &sockets), ["192.0.2.9"]);
+    }
+
+    #[tokio::test]
+    async fn by_tcp_the_same_addresses_are_told_after_those_by_udp() {
+        let (addresses, settings) = (Addresses::default(), settings());
+        let mut sockets = Sockets::bind(&[settings.listen]).expect("it binds");
+        sockets.listen().expect("the port is free");
+        let candidates = addresses.candidates(&settings, &sockets);
+        let told: Vec<_> = candidates
+            .iter()
+            .map(|one| (one.address, one.tcp))
+            .collect();
+        let address = sockets.addresses().next().expect("one");
+        assert_eq!(told, [(address, false), (address, true)]);
+    }
+
+    #[tokio::test]
+    async fn a_stun_server_says_what_our_public_address_is() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let address = server.local_addr().expect("it is bound");
+        let answers = async {
+            let mut request = [0; 100];
+            let (size, from) = server.recv_from(&mut request).await.expect("loopback");
+            assert_eq!((size, &request[..2]), (20, &[0, 1][..]));
+            // Somebody else's answer first, then XOR-MAPPED-ADDRESS 203.0.113.7 (RFC 8489 section 14.2).
+            for transaction in [&[7; 12][..], &request[8..20]] {
+                let mut answer = b"\x01\x01\0\x0c\x21\x12\xa4\x42".to_vec();
+                answer.extend(transaction);
+                answer.extend(b"\0\x20\0\x08\0\x01\x12\x34");
+                answer.extend([0xcb ^ 0x21, 0x12, 0x71 ^ 0xa4, 0x07 ^ 0x42]);
+                server.send_to(&answer, from).await.expect("loopback");
+            }
+        };
+        let (addresses, mut settings) = (Addresses::default(), settings());
+        settings.advertise = vec![Advertised::Stun(address.to_string())];
+        let sockets = Sockets::bind(&[settings.listen]).expect("it binds");
+        let found = async {
+            answers.await;
+            while told(&addresses, &settings, &sockets).len() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            never = addresses.keep(&settings) => match never {},
+            found = timeout(Duration::from_secs(5), found) => found.expect("it is found"),
+        }
+        let expected = ["127.0.0.1", "203.0.113.7"];
+        assert_eq!(told(&addresses, &settings, &sockets), expected);
+    }
+}

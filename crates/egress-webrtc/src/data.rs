@@ -51,6 +51,8 @@ const DCEP_HEADER: usize = 12;
 /// The data channels of one viewer, and what is told on them.
 pub(crate) struct Data {
     state: watch::Receiver<State>,
+    /// What was told last.
+    told: Option<State>,
     sctp: Option<Box<Sctp>>,
     /// There was an association, and it is over.
     over: bool,
@@ -78,6 +80,7 @@ impl Data {
     pub(crate) fn new(state: watch::Receiver<State>, now: Instant) -> Self {
         Self {
             state,
+            told: None,
             sctp: None,
             over: false,
             credit: MAX_CREDIT,
@@ -129,12 +132,17 @@ impl Data {
     fn tell(&mut self, now: Instant) {
         let Some(sctp) = &mut self.sctp else { return };
         if self.state.has_changed().unwrap_or(false) {
-            sctp.opened.iter_mut().for_each(|one| one.told = false);
+            let state = self.state.borrow_and_update();
+            if self.told.as_ref() != Some(&*state) {
+                sctp.opened.iter_mut().for_each(|one| one.told = false);
+            }
         }
         if sctp.opened.iter().all(|one| one.told) {
             return;
         }
-        let text = message::state(&self.state.borrow_and_update(), now.into());
+        let state = self.state.borrow_and_update().clone();
+        let text = message::state(&state, now.into());
+        self.told = Some(state);
         self.contained(|sctp| sctp.say(&text));
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use hub::Round;
 use hub::ring::{Event, Reader};
 use media::Codec;
 
@@ -58,6 +59,24 @@ pub(crate) struct Delivery {
     picture: Option<Picture>,
     sound: Option<Sound>,
     cname: String,
+    counted: Counted,
+}
+
+/// What was noted of a viewer for the figures.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    joined: Instant,
+    /// Its first media went out.
+    began: bool,
+}
+
+impl Counted {
+    fn sent(&mut self, unit: &Unit, round: &mut Round<'_>) {
+        round.frame(unit.arrival, self.joined);
+        if !std::mem::replace(&mut self.began, true) {
+            round.first_frame(self.joined);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -98,6 +117,7 @@ impl Delivery {
         picture: Option<(Wire, Codec)>,
         sound: Option<Chosen>,
         cname: String,
+        joined: Instant,
         now: Instant,
     ) -> Self {
         Self {
@@ -120,6 +140,10 @@ impl Delivery {
                 source: None,
             }),
             cname,
+            counted: Counted {
+                joined,
+                began: false,
+            },
         }
     }
 
@@ -145,16 +169,19 @@ impl Delivery {
         stage: &Stage,
         way: &mut Way<'_>,
         batch: &mut Batch,
+        round: &mut Round<'_>,
     ) -> Result<Served, Error> {
+        let counted = &mut self.counted;
+        let mut sent = |unit: &Unit| counted.sent(unit, round);
         // Sound first: it is little, and does not wait.
         if let Some(sound) = &mut self.sound {
-            let served = sound.serve(way, batch)?;
+            let served = sound.serve(way, batch, &mut sent)?;
             if served != Served::All {
                 return Ok(served);
             }
         }
         let served = match &mut self.picture {
-            Some(picture) => picture.serve(stage, way, batch)?,
+            Some(picture) => picture.serve(stage, way, batch, &mut sent)?,
             None => Served::All,
         };
         self.report(stage, way, batch)?;
@@ -200,7 +227,7 @@ impl Delivery {
     /// Does what the viewer asks for in RTCP. Answers whether there is something to serve.
     pub(crate) fn hear(
         &mut self,
-        feedback: Feedback,
+        feedback: Feedback<'_>,
         stage: &Stage,
         way: &mut Way<'_>,
         batch: &mut Batch,
@@ -221,8 +248,14 @@ impl Delivery {
                 return Ok(picture.restart(stage, way.now));
             }
             Feedback::Estimate { bits } => picture.pace.estimated(bits, stage.bitrate(), way.now),
-            Feedback::Loss { ssrc, fraction } if ssrc == ours => {
+            // Reports of arrivals tell the same, and sooner.
+            Feedback::Loss { ssrc, fraction } if ssrc == ours && picture.lane.history.is_none() => {
                 picture.pace.reported(fraction, way.now);
+            }
+            Feedback::Arrivals { report } => {
+                if let Some(history) = &mut picture.lane.history {
+                    history.report(report, |line| picture.pace.arrived(line, way.now));
+                }
             }
             _ => {}
         }
@@ -231,7 +264,12 @@ impl Delivery {
 }
 
 impl Sound {
-    fn serve(&mut self, way: &mut Way<'_>, batch: &mut Batch) -> Result<Served, Error> {
+    fn serve(
+        &mut self,
+        way: &mut Way<'_>,
+        batch: &mut Batch,
+        sent: &mut impl FnMut(&Unit),
+    ) -> Result<Served, Error> {
         let reader = match &mut self.source {
             Some(Heard::Camera(reader)) => reader,
             Some(Heard::Made(listening)) => &mut listening.units,
@@ -248,6 +286,7 @@ impl Sound {
                         self.lane
                             .send(payload, way.unix, way.srtp, way.path, batch)?;
                     }
+                    sent(&unit);
                 }
                 Some(Event::Item(_) | Event::Skipped(_)) => {}
                 Some(Event::Closed) => return Ok(Served::Closed),
@@ -263,6 +302,7 @@ impl Picture {
         stage: &Stage,
         way: &mut Way<'_>,
         batch: &mut Batch,
+        sent: &mut impl FnMut(&Unit),
     ) -> Result<Served, Error> {
         self.pace.turn(way.now, stage.bitrate());
         while self.pace.allows() {
@@ -281,6 +321,7 @@ impl Picture {
             self.pace.spend(size);
             *place += 1;
             if *place == unit.packets.len() {
+                sent(unit);
                 self.current = None;
             }
         }
@@ -339,7 +380,7 @@ impl Picture {
         self.restarted = now;
         if self.restarts >= MANY_RESTARTS {
             self.restarts = 0;
-            self.pace.tire(now);
+            self.pace.tire("keyframes", now);
             return false;
         }
         self.reader = Some(stage.pictures());
@@ -362,7 +403,6 @@ impl Picture {
             .as_micros() as i64;
         self.resend_at = way.now;
         self.resend = (self.resend + RESENT * passed / 1_000_000).min(RESENT);
-        self.pace.lost(way.now);
         let cache = stage.cache();
         let others = (0..16)
             .filter(|bit| following & 1 << bit != 0)
@@ -376,6 +416,10 @@ impl Picture {
                 .lane
                 .resend(sequence, &cache, way.unix, way.srtp, way.path, batch)?;
             self.resend -= size as i64;
+            if size > 0 {
+                // Who asks again for what is gone says nothing new.
+                self.pace.lost(way.now);
+            }
         }
         Ok(())
     }

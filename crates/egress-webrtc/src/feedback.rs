@@ -5,13 +5,14 @@ const SENDER_REPORT: u8 = 200;
 const TRANSPORT: u8 = 205;
 const PAYLOAD: u8 = 206;
 const GENERIC_NACK: u8 = 1;
+const ARRIVALS: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 const APPLICATION: u8 = 15;
 
 /// One thing that a viewer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Feedback {
+pub(crate) enum Feedback<'a> {
     /// These packets of a source are missing: one, and those of the 16 after it whose bit is set.
     Nack {
         ssrc: u32,
@@ -24,10 +25,12 @@ pub(crate) enum Feedback {
     Estimate { bits: u64 },
     /// Of a source, this part was lost since the last report, in 1/256.
     Loss { ssrc: u32, fraction: u8 },
+    /// When packets arrived, which `twcc` reads.
+    Arrivals { report: &'a [u8] },
 }
 
 /// Hands what a compound packet says to `tell`. What is broken or unknown is passed over.
-pub(crate) fn read(mut compound: &[u8], mut tell: impl FnMut(Feedback)) {
+pub(crate) fn read<'a>(mut compound: &'a [u8], mut tell: impl FnMut(Feedback<'a>)) {
     while let Some(header) = compound.first_chunk::<4>() {
         let size = 4 * (usize::from(u16::from_be_bytes([header[2], header[3]])) + 1);
         if header[0] >> 6 != 2 || compound.len() < size {
@@ -39,7 +42,7 @@ pub(crate) fn read(mut compound: &[u8], mut tell: impl FnMut(Feedback)) {
     }
 }
 
-fn packet(kind: u8, count: u8, body: &[u8], tell: &mut impl FnMut(Feedback)) {
+fn packet<'a>(kind: u8, count: u8, body: &'a [u8], tell: &mut impl FnMut(Feedback<'a>)) {
     match (kind, count) {
         (RECEIVER_REPORT, _) => blocks(body.get(4..), count, tell),
         (SENDER_REPORT, _) => blocks(body.get(24..), count, tell),
@@ -51,6 +54,11 @@ fn packet(kind: u8, count: u8, body: &[u8], tell: &mut impl FnMut(Feedback)) {
                     sequence: u16::from_be_bytes([pair[0], pair[1]]),
                     following: u16::from_be_bytes([pair[2], pair[3]]),
                 });
+            }
+        }
+        (TRANSPORT, ARRIVALS) => {
+            if let Some(report) = body.get(8..) {
+                tell(Feedback::Arrivals { report });
             }
         }
         (PAYLOAD, PLI) => {
@@ -78,7 +86,7 @@ fn packet(kind: u8, count: u8, body: &[u8], tell: &mut impl FnMut(Feedback)) {
     }
 }
 
-fn blocks(body: Option<&[u8]>, count: u8, tell: &mut impl FnMut(Feedback)) {
+fn blocks<'a>(body: Option<&'a [u8]>, count: u8, tell: &mut impl FnMut(Feedback<'a>)) {
     for block in body.unwrap_or_default().chunks_exact(24).take(count.into()) {
         tell(Feedback::Loss {
             ssrc: u32::from_be_bytes([block[0], block[1], block[2], block[3]]),
@@ -97,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn all(compound: &[u8]) -> Vec<Feedback> {
+    fn all(compound: &[u8]) -> Vec<Feedback<'_>> {
         let mut all = Vec::new();
         read(compound, |feedback| all.push(feedback));
         all

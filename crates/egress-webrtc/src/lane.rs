@@ -13,6 +13,7 @@ use crate::Error;
 use crate::batch::Batch;
 use crate::ice::Path;
 use crate::srtp::Srtp;
+use crate::twcc::{History, TICK_NANOS};
 use crate::unit::{Cache, Unit};
 
 /// How often a sender report goes out; the first ones come soon, so that picture and sound find each other.
@@ -35,7 +36,37 @@ pub(crate) struct Wire {
     pub(crate) playout_delay: Option<u8>,
     /// The number of the abs-send-time extension.
     pub(crate) abs_send_time: Option<u8>,
+    /// The number of the transport-wide sequence number extension.
+    pub(crate) transport_wide: Option<u8>,
     pub(crate) clock_rate: u32,
+}
+
+impl Wire {
+    /// How many words of header extensions a packet has.
+    fn words(&self) -> u16 {
+        let all = [self.playout_delay, self.abs_send_time, self.transport_wide];
+        all.into_iter().flatten().count() as u16
+    }
+
+    /// RFC 8285, one-byte form: each a number, its length less one, and 2 or 3 bytes.
+    fn extensions(&self, buffer: &mut Vec<u8>, now: i64, number: Option<u16>) {
+        buffer.extend_from_slice(&EXTENSION_PROFILE);
+        buffer.extend_from_slice(&self.words().to_be_bytes());
+        if let Some(id) = self.playout_delay {
+            // A least delay of 0 and a greatest of 0.4 s, in units of 10 ms: live comes first.
+            buffer.extend_from_slice(&[id << 4 | 2, 0, 0, 40]);
+        }
+        if let Some(id) = self.abs_send_time {
+            // Seconds, 6 bits, and their fraction, 18 bits.
+            let middle = NtpTime::from_unix_nanos(now).0 >> 14 & 0xff_ffff;
+            let [_, a, b, c] = (middle as u32).to_be_bytes();
+            buffer.extend_from_slice(&[id << 4 | 2, a, b, c]);
+        }
+        if let (Some(id), Some(number)) = (self.transport_wide, number) {
+            let [high, low] = number.to_be_bytes();
+            buffer.extend_from_slice(&[id << 4 | 1, high, low, 0]);
+        }
+    }
 }
 
 /// One track on its way to one viewer.
@@ -50,6 +81,8 @@ pub(crate) struct Lane {
     /// The time of the unit that was begun last, in ticks of the Stream or later.
     latest: Option<i64>,
     sent: VecDeque<Sent>,
+    /// Where the viewer reports arrivals.
+    pub(crate) history: Option<Box<History>>,
     packets: u32,
     octets: u32,
     report_at: Option<Instant>,
@@ -79,6 +112,7 @@ impl Lane {
             offset: u32::from_be_bytes(crate::random::bytes()),
             latest: None,
             sent: VecDeque::new(),
+            history: wire.transport_wide.map(|_| Box::default()),
             packets: 0,
             octets: 0,
             report_at: None,
@@ -182,7 +216,7 @@ impl Lane {
     }
 
     fn write(
-        &self,
+        &mut self,
         head: Head,
         payload: &Payload,
         now: i64,
@@ -191,10 +225,14 @@ impl Lane {
         batch: &mut Batch,
     ) -> Result<usize, Error> {
         let (buffer, start) = batch.begin();
-        let extended = self.wire.playout_delay.is_some() || self.wire.abs_send_time.is_some();
+        let extended = self.wire.words() > 0;
         buffer.extend_from_slice(&head.fixed(extended));
         if extended {
-            self.extensions(buffer, now);
+            let number = self.history.as_mut().map(|history| {
+                let size = head.size(payload) + 4 * (1 + usize::from(self.wire.words()));
+                history.send(size, (now / TICK_NANOS) as u32)
+            });
+            self.wire.extensions(buffer, now, number);
         }
         let header = buffer.len() - start;
         if let Some(original) = head.original {
@@ -209,24 +247,6 @@ impl Lane {
         let size = buffer.len() - start;
         batch.end(path, start);
         Ok(size)
-    }
-
-    /// RFC 8285, one-byte form: each a number, its length less one, and 3 bytes.
-    fn extensions(&self, buffer: &mut Vec<u8>, now: i64) {
-        let (playout, absolute) = (self.wire.playout_delay, self.wire.abs_send_time);
-        let words = u16::from(playout.is_some()) + u16::from(absolute.is_some());
-        buffer.extend_from_slice(&EXTENSION_PROFILE);
-        buffer.extend_from_slice(&words.to_be_bytes());
-        if let Some(id) = playout {
-            // A least delay of 0 and a greatest of 0.4 s, in units of 10 ms: live comes first.
-            buffer.extend_from_slice(&[id << 4 | 2, 0, 0, 40]);
-        }
-        if let Some(id) = absolute {
-            // Seconds, 6 bits, and their fraction, 18 bits.
-            let middle = NtpTime::from_unix_nanos(now).0 >> 14 & 0xff_ffff;
-            let [_, a, b, c] = (middle as u32).to_be_bytes();
-            buffer.extend_from_slice(&[id << 4 | 2, a, b, c]);
-        }
     }
 
     /// When [`Lane::report`] is to be called.
@@ -272,6 +292,11 @@ struct Head {
 }
 
 impl Head {
+    /// The size of a packet before encryption, extensions aside.
+    fn size(self, payload: &Payload) -> usize {
+        media::rtp::HEADER_SIZE + usize::from(self.original.is_some()) * 2 + payload.size()
+    }
+
     fn fixed(self, extended: bool) -> [u8; media::rtp::HEADER_SIZE] {
         let header = media::rtp::Header {
             marker: self.marker,

@@ -3,8 +3,8 @@
 //! Read in this order: [`Settings`] and [`WebRtc`] (what the server binds and runs), `routes` and `service` (WHEP over
 //! HTTP), `sdp` and `plan` (an offer and what it gets), `stage`, `unit` and `opus` (frames to packets, once per
 //! stream),
-//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane` and `pace` (what goes out to it, and how
-//! fast), `peers`, `socket`, `tcp` and `shards` (the tasks that drive all this).
+//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane`, `twcc` and `pace` (what goes out to it,
+//! and how fast), `peers`, `socket`, `tcp` and `shards` (the tasks that drive all this).
 //!
 //! Packets are made once and shared by all viewers: a viewer costs a header, one pass of encryption, and its share of a
 //! send. This crate never knows another egress or an ingest.
@@ -40,6 +40,7 @@ mod stun;
 mod tcp;
 #[cfg(test)]
 mod testing;
+mod twcc;
 mod unit;
 
 use std::net::SocketAddr;

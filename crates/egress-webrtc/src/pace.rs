@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::twcc::Line;
+
 /// The pace where nothing is known of the line, in bit/s.
 const FLOOR: u64 = 8_000_000;
 /// No pace is faster: 16 packets a millisecond.
@@ -19,6 +21,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 const RISE: Duration = Duration::from_millis(200);
 /// What an estimate must be above, in percent of the stream's bitrate.
 const ENOUGH: u64 = 85;
+/// How long packets may wait in front of a line: the one that waits least.
+const QUEUE: Duration = Duration::from_millis(120);
 /// How long an estimate, or losses, must say that the line is too slow.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// A part of packets lost, in 1/256, from which on a line is too slow: above what a bad radio link loses.
@@ -40,6 +44,7 @@ pub(crate) struct Pace {
     budget: i64,
     at: Instant,
     rises_at: Instant,
+    fell: Option<Instant>,
     /// What the viewer says gets through, in bit/s.
     estimate: Option<u64>,
     /// Since when the line seems too slow.
@@ -57,6 +62,7 @@ impl Pace {
             budget: MIN_BURST,
             at: now,
             rises_at: now + RISE,
+            fell: None,
             estimate: None,
             poor_since: None,
             rest_until: None,
@@ -100,10 +106,13 @@ impl Pace {
         self.budget -= bytes as i64;
     }
 
-    /// Packets were lost: the pace rises no more for a while, and falls.
+    /// Packets were lost, and are sent again: the pace rises no more for a while, and falls, once for what was lost together.
     pub(crate) fn lost(&mut self, now: Instant) {
-        self.rate -= self.rate / 4;
         self.rises_at = now + 5 * RISE;
+        if self.fell.is_none_or(|fell| now >= fell + RISE / 2) {
+            self.fell = Some(now);
+            self.rate -= self.rate / 4;
+        }
     }
 
     /// Whether keyframes alone go out.
@@ -134,6 +143,19 @@ impl Pace {
         }
     }
 
+    /// What the viewer's reports of arrivals say.
+    pub(crate) fn arrived(&mut self, line: Line, now: Instant) {
+        let waits = line.queue >= QUEUE;
+        // What gets through is what the line holds only where more is waiting.
+        if waits {
+            self.estimate = Some(line.rate);
+        } else if !self.resting() {
+            self.estimate = None;
+        }
+        tracing::trace!(?line, "a viewer's line");
+        self.judge(waits || line.lost >= MUCH_LOST, now);
+    }
+
     /// The viewer says what part was lost, in 1/256.
     pub(crate) fn reported(&mut self, lost: u8, now: Instant) {
         if lost >= MUCH_LOST {
@@ -146,12 +168,12 @@ impl Pace {
     /// A picture that is up next came so long ago, and those before it went out in time.
     pub(crate) fn late_by(&mut self, late: Duration, now: Instant) {
         if late > LATE {
-            self.tire(now);
+            self.tire("late", now);
         }
     }
 
-    /// The viewer asks for keyframes all the time.
-    pub(crate) fn tire(&mut self, now: Instant) {
+    /// The line does not hold the stream, as `why` tells: keyframes alone go out for a while.
+    pub(crate) fn tire(&mut self, why: &'static str, now: Instant) {
         if self.resting() {
             return;
         }
@@ -159,6 +181,7 @@ impl Pace {
             self.rest = FIRST_REST;
         }
         self.rest_until = Some(now + self.rest);
+        tracing::debug!(why, rest = ?self.rest, "a viewer's line is too slow; it gets keyframes alone");
         self.rest = (2 * self.rest).min(LONGEST_REST);
         self.poor_since = None;
     }
@@ -169,7 +192,7 @@ impl Pace {
         } else if !self.resting() {
             let since = *self.poor_since.get_or_insert(now);
             if now.saturating_duration_since(since) >= PATIENCE {
-                self.tire(now);
+                self.tire("rate", now);
             }
         }
     }
@@ -230,6 +253,10 @@ mod tests {
         bench.flood(2_000);
         let fast = bench.flood(100);
         bench.pace.lost(bench.now);
+        let reported_twice = bench.pace.rate;
+        bench.pace.lost(bench.now);
+        assert_eq!(bench.pace.rate, reported_twice);
+        bench.pass(100);
         bench.pace.lost(bench.now);
         let slower = bench.flood(100);
         assert!(fast > 500_000 && slower < fast * 3 / 4, "{fast}, {slower}");
@@ -251,7 +278,7 @@ mod tests {
         bench.pass(2_000);
         bench.pace.keyframe(bench.now);
         assert!(!bench.pace.resting(), "4 s are over");
-        bench.pace.tire(bench.now);
+        bench.pace.tire("test", bench.now);
         bench.pass(4_500);
         bench.pace.keyframe(bench.now);
         assert!(
@@ -285,6 +312,30 @@ mod tests {
             bench.pace.reported(51, bench.now);
         }
         assert!(bench.pace.resting());
+    }
+
+    #[test]
+    fn packets_that_wait_longer_and_longer_are_a_line_too_slow_and_jitter_is_none() {
+        let mut bench = Bench::new(4 * MBIT);
+        let line = |millis, lost| Line {
+            queue: Duration::from_millis(millis),
+            lost,
+            rate: 3 * MBIT,
+        };
+        for millis in [200, 20, 200, 50, 200, 0, 200] {
+            bench.pass(500);
+            bench.pace.arrived(line(millis, 13), bench.now);
+        }
+        assert!(!bench.pace.resting());
+        for _ in 0..4 {
+            bench.pass(500);
+            bench.pace.arrived(line(200, 0), bench.now);
+        }
+        assert!(bench.pace.resting());
+        bench.pass(4_500);
+        bench.pace.arrived(line(0, 0), bench.now);
+        bench.pace.keyframe(bench.now);
+        assert!(!bench.pace.resting());
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
+
+use hub::Round;
 
 use crate::batch::Batch;
 use crate::ice::Path;
 use crate::session::{Ended, Session};
+use crate::stage::PROTOCOL;
 use crate::stun::Request;
 
 /// One viewer.
@@ -77,6 +80,11 @@ impl Peer {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where what is sent to it is counted.
+    pub(crate) fn delivery(&self) -> Arc<hub::Delivery> {
+        self.watching.channel().delivery(PROTOCOL)
+    }
+
     /// Restarts ICE with a peer that calls itself `ufrag` now.
     pub(crate) fn restart(&self, ufrag: String) {
         self.session().agent.restart(ufrag);
@@ -119,13 +127,18 @@ impl Peer {
     }
 
     /// Sends what there is. Answers when to be called again, where that is soon.
-    pub(crate) fn serve(&self, now: Instant, batch: &mut Batch) -> Option<Instant> {
+    pub(crate) fn serve(
+        &self,
+        now: Instant,
+        batch: &mut Batch,
+        round: &mut Round<'_>,
+    ) -> Option<Instant> {
         if self.is_over() {
             return None;
         }
         let before = batch.bytes();
         let mut session = self.session();
-        let result = session.serve(now, batch);
+        let result = session.serve(now, batch, round);
         session.uncounted += batch.bytes() - before;
         drop(session);
         self.note(result, now, batch).flatten()

@@ -7,8 +7,8 @@ use media::{Codec, Format, Kind, Opus, Track, TrackId};
 use crate::lane::Wire;
 use crate::random;
 use crate::sdp::{
-    ABS_SEND_TIME, Offer, PLAYOUT_DELAY, Planned, Section, SectionKind, Ssrcs, choose,
-    sent_extensions,
+    ABS_SEND_TIME, Offer, PLAYOUT_DELAY, Planned, Section, SectionKind, Ssrcs, TRANSPORT_WIDE,
+    choose, sent_extensions,
 };
 
 /// What goes into which section.
@@ -135,6 +135,7 @@ impl Plan {
             rtx: chosen.rtx.map(|rtx| rtx.payload_type).zip(ssrcs.rtx),
             playout_delay: extension(PLAYOUT_DELAY),
             abs_send_time: extension(ABS_SEND_TIME),
+            transport_wide: extension(TRANSPORT_WIDE),
             clock_rate: format.clock_rate(),
         };
         let codec = format.codec();

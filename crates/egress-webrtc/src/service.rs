@@ -137,7 +137,7 @@ impl Whep {
         let Some(peer) = self.peers.datagram(datagram, path, now, batch) else {
             return;
         };
-        peer.serve(now, batch);
+        peer.serve(now, batch, &mut peer.delivery().round());
         if peer.take_seat() {
             peer.session().seat(Arc::downgrade(&peer));
         } else {
@@ -192,7 +192,7 @@ impl Whep {
             data,
             ..
         } = plan;
-        let delivery = Delivery::new(picture, sound, cname.clone(), now);
+        let delivery = Delivery::new(picture, sound, cname.clone(), watching.joined(), now);
         let remote = Remote {
             ufrag: offer.ufrag.clone(),
             fingerprint: offer.fingerprint.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output};
+use hub::Round;
 
 use crate::Error;
 use crate::batch::Batch;
@@ -335,6 +336,7 @@ impl Session {
         &mut self,
         now: Instant,
         batch: &mut Batch,
+        round: &mut Round<'_>,
     ) -> Result<Option<Instant>, Ended> {
         let Some((mut way, delivery)) = Self::way(
             &self.common,
@@ -350,7 +352,7 @@ impl Session {
         if way.path.tcp.is_some_and(full) {
             return Ok(Some(now + TICK));
         }
-        match delivery.serve(&self.stage, &mut way, batch)? {
+        match delivery.serve(&self.stage, &mut way, batch, round)? {
             Served::All => Ok(None),
             Served::Until(at) => Ok(Some(at)),
             Served::Closed => Err(Ended::Stage(self.stage.end())),

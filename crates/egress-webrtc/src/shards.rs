@@ -150,12 +150,13 @@ async fn serve(
     let present = std::mem::take(&mut *locked(&seats.peers));
     let mut staying = Vec::with_capacity(present.len());
     let mut due: Option<Instant> = None;
+    let mut round = delivery.round();
     for weak in present {
         let Some(peer) = weak.upgrade().filter(|peer| !peer.is_over()) else {
             continue;
         };
         let (now, mark) = (Instant::now(), batch.mark());
-        if let Ok(next) = catch_unwind(AssertUnwindSafe(|| peer.serve(now, batch))) {
+        if let Ok(next) = catch_unwind(AssertUnwindSafe(|| peer.serve(now, batch, &mut round))) {
             due = [due, next].into_iter().flatten().min();
         } else {
             error!("serving a viewer panicked; it is sent away");
@@ -170,6 +171,7 @@ async fn serve(
         }
         if turn {
             yield_now().await;
+            round.look();
         }
     }
     delivery.bytes(batch.bytes());

@@ -132,6 +132,8 @@ fn on_a_channel_with_our_name_the_state_is_told_and_whenever_it_changes() {
         .send(State::Backoff { fault, retry_at })
         .expect("it listens");
     bench.pass(100);
+    let same = bench.state.borrow().clone();
+    bench.state.send(same).expect("it listens");
     bench.pass(100);
     bench
         .state

@@ -34,6 +34,7 @@ impl Bench {
             rtx: rtx.then_some((103, 0xbbbb)),
             playout_delay: Some(6),
             abs_send_time: rtx.then_some(2),
+            transport_wide: rtx.then_some(5),
             clock_rate: 90_000,
         };
         Self {

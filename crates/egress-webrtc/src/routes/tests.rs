@@ -253,6 +253,34 @@ async fn t19_t22_a_restart_has_new_names_and_a_new_tag_and_the_old_one_is_over()
 }
 
 #[tokio::test]
+async fn t21_trickle_and_restart_are_both_taken_in_one_session() {
+    let bench = Bench::new();
+    let (session, etag) = bench.session().await;
+    let trickled = bench.patch(&session, Some(&etag), TRICKLE).await;
+    let restarted = bench.patch(&session, Some(&etag), RESTART).await;
+    assert_eq!((trickled.status, restarted.status), (204, 200));
+    let known = RESTART.lines().find(|line| line.starts_with("a=ice-ufrag"));
+    let more = format!("{}\r\na=end-of-candidates\r\n", known.expect("a name"));
+    let etag = restarted.header("etag");
+    assert_eq!(bench.patch(&session, Some(etag), &more).await.status, 204);
+}
+
+#[tokio::test]
+async fn t12_a_post_is_answered_where_it_came_or_refused_and_never_redirected() {
+    let bench = Bench::new();
+    for path in ["/stream/cam/whep/", "/stream/cam//whep", "/stream/cam/WHEP"] {
+        let headers = [("content-type", SDP)];
+        let reply = bench.ask(Method::POST, path, &headers, OFFER).await;
+        assert!(
+            (400..500).contains(&reply.status),
+            "{path}: {}",
+            reply.status
+        );
+        assert_eq!(reply.header("location"), "");
+    }
+}
+
+#[tokio::test]
 async fn t20_a_restart_that_is_refused_leaves_the_session_as_it_is() {
     let bench = Bench::new();
     let (session, etag) = bench.session().await;
@@ -391,7 +419,7 @@ async fn t33_a_session_is_found_by_nobody_who_does_not_know_its_name() {
 }
 
 #[tokio::test]
-async fn t34_offers_that_nobody_follows_are_bounded_and_leave_nothing() {
+async fn t11_t34_offers_that_nobody_follows_are_bounded_and_leave_nothing() {
     let bench = Bench::new();
     let mut status = 201;
     for _ in 0..2_100 {

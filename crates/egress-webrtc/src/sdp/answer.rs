@@ -7,6 +7,8 @@ use crate::ice::Credentials;
 
 /// The extensions of RTP headers that are sent where they are offered.
 pub(crate) const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
+pub(crate) const TRANSPORT_WIDE: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 pub(crate) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 /// Where viewers reach us.
@@ -184,18 +186,13 @@ fn extensions(out: &mut String, section: &Section, chosen: &Chosen) {
 
 /// The extensions that packets of a section carry, with their numbers (RFC 8285, one-byte form).
 pub(crate) fn sent_extensions<'a>(section: &'a Section, chosen: &Chosen) -> Vec<(u8, &'a str)> {
-    let offered = section.values("extmap").filter_map(|line| {
-        let (id, rest) = line.split_once(' ')?;
-        // A direction may follow the number.
-        let id: u8 = id.split('/').next()?.parse().ok()?;
-        let uri = rest.split(' ').next()?;
-        (1..=14).contains(&id).then_some((id, uri))
-    });
-    offered
+    section
+        .extensions()
         .filter(|(_, uri)| match *uri {
             PLAYOUT_DELAY => section.kind == SectionKind::Video,
             // It differs each time, and what is sent again without RTX must be the same (see `srtp`).
             ABS_SEND_TIME => chosen.rtx.is_some(),
+            TRANSPORT_WIDE => chosen.feedback.contains(&"transport-cc"),
             _ => false,
         })
         .collect()

@@ -3,6 +3,7 @@
 use media::Format;
 
 use super::Section;
+use super::answer::{ABS_SEND_TIME, TRANSPORT_WIDE};
 
 const H264_BASELINE: u8 = 66;
 const H264_MAIN: u8 = 77;
@@ -28,7 +29,7 @@ pub(crate) struct Rtx {
 }
 
 /// Feedback that is read.
-const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "goog-remb"];
+const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"];
 
 /// A line of `a=rtpmap`, or what RFC 3551 says of a static payload type.
 struct Listed<'a> {
@@ -47,16 +48,30 @@ pub(crate) fn choose(section: &Section, format: &Format) -> Option<Chosen> {
         .filter(|(of, _)| *of == "*" || *of == codec.payload_type.to_string());
     let offered: Vec<&str> = feedback.map(|(_, what)| what.trim()).collect();
     let picture = format.kind() == media::Kind::Video;
+    let rtx = rtx(section, codec.payload_type).filter(|_| picture);
+    let skipped = if estimates(section, &offered, rtx.is_some()) {
+        "transport-cc"
+    } else {
+        "goog-remb"
+    };
     Some(Chosen {
         payload_type: codec.payload_type,
         rtpmap: codec.rtpmap.to_owned(),
         fmtp: answered_fmtp(section, &codec, format),
         feedback: FEEDBACK
             .into_iter()
-            .filter(|known| picture && offered.contains(known))
+            .filter(|known| picture && offered.contains(known) && *known != skipped)
             .collect(),
-        rtx: rtx(section, codec.payload_type).filter(|_| picture),
+        rtx,
     })
+}
+
+/// Whether a viewer says by itself what gets through, once a second; else it reports each packet's arrival. Reports that
+/// change need retransmissions under numbers of their own (see `srtp`), as what makes those estimates does.
+fn estimates(section: &Section, feedback: &[&str], rtx: bool) -> bool {
+    let has = |wanted| section.extensions().any(|(_, uri)| uri == wanted);
+    let by_itself = feedback.contains(&"goog-remb") && has(ABS_SEND_TIME);
+    by_itself || !rtx || !has(TRANSPORT_WIDE) || !feedback.contains(&"transport-cc")
 }
 
 fn listed(section: &Section) -> impl Iterator<Item = Listed<'_>> {

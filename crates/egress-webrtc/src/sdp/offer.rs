@@ -189,6 +189,19 @@ impl Section {
     }
 }
 
+impl Section {
+    /// The header extensions that are offered, with their numbers (RFC 8285 §5), of those that its one-byte form has.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = (u8, &str)> {
+        self.values("extmap").filter_map(|line| {
+            let (id, rest) = line.split_once(' ')?;
+            // A direction may follow the number.
+            let id: u8 = id.split('/').next()?.parse().ok()?;
+            let uri = rest.split(' ').next()?;
+            (1..=14).contains(&id).then_some((id, uri))
+        })
+    }
+}
+
 fn pairs(attributes: &[Attribute]) -> Vec<(String, String)> {
     attributes
         .iter()

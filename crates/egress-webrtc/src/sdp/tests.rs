@@ -265,3 +265,27 @@ fn data_channels_without_media_are_no_viewer() {
     let only = format!("{}{}", &OFFER[..at], &OFFER[data..]);
     assert_eq!(answer(&only, &both()), Err(Misfit::NothingToReceive));
 }
+
+#[test]
+fn arrivals_are_asked_for_where_a_viewer_makes_no_estimate_of_its_own() {
+    let wide = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    let offer = OFFER
+        .replace("a=extmap:6 ", &format!("a=extmap:5 {wide}\r\na=extmap:6 "))
+        .replace(
+            "a=rtcp-fb:106 nack\r\n",
+            "a=rtcp-fb:106 nack\r\na=rtcp-fb:106 transport-cc\r\n",
+        );
+    let chromium = answer(&offer, &both()).expect("it fits");
+    assert!(!chromium.contains("transport-cc") && chromium.contains("goog-remb"));
+    // Pion offers REMB as well, and never sends any.
+    let pion = offer.replace("abs-send-time", "something");
+    let pion = answer(&pion, &both()).expect("it fits");
+    assert!(pion.contains("a=rtcp-fb:106 transport-cc\r\n") && !pion.contains("goog-remb"));
+    assert!(pion.contains(&format!("a=extmap:5 {wide}\r\n")));
+    // Numbers that change can't be sent again as they were.
+    let plain = offer
+        .replace("abs-send-time", "something")
+        .replace("a=fmtp:107 apt=106\r\n", "");
+    let plain = answer(&plain, &both()).expect("it fits");
+    assert!(!plain.contains("transport-cc") && !plain.contains(wide));
+}

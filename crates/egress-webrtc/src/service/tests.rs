@@ -21,7 +21,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut settings = Settings::at([127, 0, 0, 1].into());
+        Self::at([127, 0, 0, 1].into())
+    }
+
+    fn at(ip: std::net::IpAddr) -> Self {
+        let mut settings = Settings::at(ip);
         settings.listen.set_port(0);
         let stop = CancellationToken::new();
         let registry = registry(Camera::Plays(vec![track(0, &h264())]));
@@ -43,7 +47,7 @@ impl Bench {
     /// A viewer whose offer names `named`.
     async fn viewer(&self, named: &DtlsCertificate) -> Client {
         let server = self.whep.sockets().addresses().next().expect("a socket");
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        let socket = UdpSocket::bind((server.ip(), 0)).await.expect("a socket");
         socket.connect(server).await.expect("loopback");
         self.viewer_by(Line::Udp(socket), named).await
     }
@@ -274,4 +278,16 @@ async fn who_connects_by_tcp_without_a_valid_check_is_hung_up_on() {
     let client = bench.viewer_by(line, &certificate).await;
     client.check("a guess").await;
     assert_eq!(client.receive().await, None);
+}
+
+#[tokio::test]
+async fn a_viewer_gets_media_by_ipv6() {
+    let ip = std::net::Ipv6Addr::LOCALHOST.into();
+    if UdpSocket::bind((ip, 0)).await.is_err() {
+        // Some build machines have no IPv6.
+        return;
+    }
+    let (bench, certificate) = (Bench::at(ip), certificate());
+    let client = bench.viewer(&certificate).await;
+    assert!(client.plays(&certificate).await);
 }

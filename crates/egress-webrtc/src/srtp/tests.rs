@@ -86,6 +86,60 @@ fn counter_mode_is_that_of_rfc_3711() {
     );
 }
 
+/// What libsrtp makes with these keys of a report, its first one, and of a packet.
+#[test]
+fn packets_and_reports_are_those_of_libsrtp() {
+    const REPORT: &str = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61\
+        deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
+    const SEALED: [(&str, &str); 3] = [
+        (
+            "c043b1d1837b0619bcc87e17870983406e8a1d934e99317bf307a9492d9ec01b67247acce926ce00b536d046\
+             7bd077aa033a0b7d8435000c7395db2980000001",
+            "957960bab41213d85ec9a2e9c256cbd9dd4723d6951a67507a00e18a3899db6b9f7e1775a4dcf349ca95492a\
+             f0d3c84a9c40e9f9dca9",
+        ),
+        (
+            "415477c21158eee6e12b91260d0e6e82202224e256a4d53e772695a32ca26667e3129f3847f33ce495291361\
+             999469fa89af0a008dffb6397824e3eb80000001",
+            "56fd13d16ae124e495bd52cb9d53c8e0cdc3ef460b1af1bc07036df11f554003b9a2ca04074f31dab216ff9c\
+             760886ccad1ea77f21e3",
+        ),
+        (
+            "8f5462e9a7193050ace438f9148206cef6af5dd41835555653ba41b3ce2fcd53a8bcadfd0513ad2ce6806351\
+             800000018ad18efed788831f235e",
+            "890179fa36e7b215151b43d935667e6ab40f4b20b6497fcb4c3ac8ce7d2855d8c1587d1d8b4cc5c0bd011339\
+             f7aeaff9",
+        ),
+    ];
+    for (profile, (report, packet)) in PROFILES.into_iter().zip(SEALED) {
+        let (key, salt) = match profile {
+            SrtpProfile::AEAD_AES_256_GCM => (32, 12),
+            SrtpProfile::AEAD_AES_128_GCM => (16, 12),
+            _ => (16, 14),
+        };
+        let (key, salt) = ((0..key).collect(), (0xa0..0xa0 + salt).collect::<Vec<u8>>());
+        let (none, free): (Vec<u8>, Vec<u8>) = (vec![0; salt.len()], vec![0; Vec::len(&key)]);
+        let side = |client| {
+            let material = [&free, &key, &none, &salt].map(Vec::as_slice).concat();
+            Srtp::new(&material, profile, client).expect("keys")
+        };
+        let mut ours = side(false);
+        // libsrtp counts from one.
+        ours.seal_rtcp(&mut hex(REPORT), 0).expect("it seals");
+        let mut sealed = hex(REPORT);
+        ours.seal_rtcp(&mut sealed, 0).expect("it seals");
+        assert_eq!(sealed[8..], hex(report), "{profile:?}");
+        assert_eq!(side(true).open_rtcp(&sealed), Some(hex(REPORT)));
+        let mut sealed = [
+            hex("8040f17b8041f8d35501a0b2"),
+            b"Gallia est omnis divisa in partes tres".to_vec(),
+        ]
+        .concat();
+        ours.seal_rtp(&mut sealed, 0, 12, 0xf17b).expect("it seals");
+        assert_eq!(sealed[12..], hex(packet), "{profile:?}");
+    }
+}
+
 /// Both sides of a connection.
 fn pair(profile: SrtpProfile) -> (Srtp, Srtp) {
     let (key, salt) = match profile {
