@@ -121,13 +121,17 @@ fn found<T>(
         return Ok(None);
     };
     let look = look.take().context("an answer is looked at once")?;
-    Ok(Some((answer, look(&bytes[body..body + answer.len]))))
+    let seen = look(&bytes[body..body + answer.len]);
+    Ok(Some((answer, seen)))
 }
 
 /// The answer and where its body begins, once all of it is in `bytes`.
 fn whole(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
     let head = read_head(bytes)?;
-    ensure!(head.is_some() || bytes.len() < MAX_HEAD, "the head has no end");
+    ensure!(
+        head.is_some() || bytes.len() < MAX_HEAD,
+        "the head has no end"
+    );
     Ok(head.filter(|(answer, body)| bytes.len() >= body + answer.len))
 }
 

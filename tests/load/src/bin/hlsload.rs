@@ -13,46 +13,36 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use lunette_load::crowd::{Crowd, Span, round};
 use lunette_load::http::{Answer, Connection};
 use lunette_load::m3u8::{self, End};
 use lunette_load::process::Usage;
 use lunette_load::stats::percentile;
 use lunette_load::ws::Target;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::task::LocalSet;
+use tokio::time::sleep;
 
 /// How many parts ahead is what all wait for: less than three seconds, which is how far a server lets one ask.
 const PARTS_AHEAD: u64 = 8;
+/// Time for the last player to begin.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Time for the last player to get what all have waited for.
 const BETWEEN_MEETINGS: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Clone, Parser)]
+#[derive(Debug, Parser)]
 #[command(about = "Many players of one LL-HLS stream")]
 struct Args {
     /// `http://HOST:PORT/stream/ID/hlsll/live/index.m3u8`
     url: String,
-    /// How many players.
-    #[arg(long, default_value_t = 100)]
-    n: usize,
-    /// How long all of them play, after the last one has begun.
-    #[arg(long, default_value_t = 20)]
-    secs: u64,
-    /// How many begin in a second.
-    #[arg(long, default_value_t = 500)]
-    ramp: usize,
+    #[command(flatten)]
+    crowd: Crowd,
     /// Take the parts too, over the same connections.
     #[arg(long)]
     media: bool,
     /// All wait for the same playlist, some parts ahead; when it has come, for another one.
     #[arg(long, conflicts_with = "media")]
     held: bool,
-    /// The server's process, for its CPU and memory.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// Print one line of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// The arrivals of one playlist.
@@ -72,7 +62,15 @@ struct Tally {
     bytes: u64,
     /// By what was asked for.
     rounds: HashMap<String, Round>,
-    failures: Vec<String>,
+}
+
+/// The counters at one moment.
+struct Counted {
+    requests: u64,
+    hits: u64,
+    bytes: u64,
+    /// Of the time before.
+    rounds: HashMap<String, Round>,
 }
 
 type Shared = Rc<RefCell<Tally>>;
@@ -80,62 +78,46 @@ type Shared = Rc<RefCell<Tally>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let report = LocalSet::new().run_until(run(args.clone())).await?;
-    if args.json {
-        println!("{report}");
-    } else {
-        println!("{report:#}");
-    }
+    let report = LocalSet::new().run_until(run(&args)).await?;
+    args.crowd.print(&report);
     Ok(())
 }
 
-async fn run(args: Args) -> Result<serde_json::Value> {
+async fn run(args: &Args) -> Result<serde_json::Value> {
     let (tally, target) = (Shared::default(), Target::parse(&args.url)?);
     let media = find(&target).await?;
-    let idle = args.pid.map(Usage::of).transpose()?;
-    let ramped = Duration::from_secs_f64(args.n as f64 / args.ramp.max(1) as f64);
-    let (begin, steady) = (
-        Instant::now(),
-        Instant::now() + ramped + Duration::from_secs(2),
-    );
-    let end = steady + Duration::from_secs(args.secs);
-    let together = args.held.then(|| meet(&target, &media, args.n, &tally));
-    let mut players = JoinSet::new();
-    for i in 0..args.n {
-        sleep_until((begin + Duration::from_secs_f64(i as f64 / args.ramp as f64)).into()).await;
+    let idle = args.crowd.pid.map(Usage::of).transpose()?;
+    let together = (args.held).then(|| meet(&target, &media, args.crowd.n, &tally));
+    let parts = args.media;
+    let begin = async |_| {
         let player = Player {
             connection: Connection::open(&target.authority).await?,
             media: media.clone(),
             tally: tally.clone(),
         };
-        let (tally, together) = (tally.clone(), together.clone());
-        players.spawn_local(async move {
-            let player = async {
-                match together {
-                    Some(together) => player.wait_together(together).await,
-                    None => player.play(args.media).await,
-                }
-            };
-            if let Ok(Err(error)) = timeout_at(end.into(), player).await {
-                tally.borrow_mut().failures.push(format!("{error:#}"));
+        let together = together.clone();
+        Ok(async move {
+            match together {
+                Some(together) => player.wait_together(together).await,
+                None => player.play(parts).await,
             }
-        });
+        })
+    };
+    let count = || tally.borrow_mut().so_far();
+    let span = args.crowd.run(SETTLING, begin, count).await?;
+    let playing = tally.borrow().playing;
+    Ok(report(args, playing, idle, span))
+}
+
+impl Tally {
+    fn so_far(&mut self) -> Counted {
+        Counted {
+            requests: self.requests,
+            hits: self.hits,
+            bytes: self.bytes,
+            rounds: std::mem::take(&mut self.rounds),
+        }
     }
-    sleep_until(steady.into()).await;
-    let before = Moment::of(&args, &tally)?;
-    tally.borrow_mut().rounds.clear();
-    sleep_until(end.into()).await;
-    let after = Moment::of(&args, &tally)?;
-    while let Some(ended) = players.join_next().await {
-        ended?;
-    }
-    Ok(report(
-        &args,
-        &mut tally.borrow_mut(),
-        idle,
-        &before,
-        &after,
-    ))
 }
 
 /// The path of the media playlist.
@@ -185,7 +167,7 @@ impl Player {
             let path = format!("{}{ask}", self.media);
             let (answer, ()) = self.connection.get(&path, |_| ()).await?;
             ensure!(answer.status == 200, "status {}", answer.status);
-            note(&self.tally, answer, Some(&ask));
+            note(&self.tally, &answer, Some(&ask));
         }
     }
 
@@ -240,69 +222,39 @@ fn note(tally: &Shared, answer: &Answer, ask: Option<&str>) {
     (round.last, round.players) = (now, round.players + 1);
 }
 
-/// The counters at one moment.
-struct Moment {
-    requests: u64,
-    hits: u64,
-    bytes: u64,
-    server: Option<Usage>,
-    own: Usage,
-}
-
-impl Moment {
-    fn of(args: &Args, tally: &Shared) -> Result<Self> {
-        let tally = tally.borrow();
-        Ok(Self {
-            requests: tally.requests,
-            hits: tally.hits,
-            bytes: tally.bytes,
-            server: args.pid.map(Usage::of).transpose()?,
-            own: Usage::of(std::process::id())?,
-        })
-    }
-}
-
 fn report(
     args: &Args,
-    tally: &mut Tally,
+    playing: usize,
     idle: Option<Usage>,
-    before: &Moment,
-    after: &Moment,
+    mut span: Span<Counted>,
 ) -> serde_json::Value {
-    let secs = after.own.at.duration_since(before.own.at).as_secs_f64();
-    let requests = after.requests - before.requests;
-    let server = before.server.zip(after.server);
-    let round = |value: f64| (value * 100.0).round() / 100.0;
+    let n = args.crowd.n;
+    let (from, to) = (&span.from, &span.to);
+    let requests = to.counted.requests - from.counted.requests;
     // The first and the last playlist of the time were not seen by all.
-    let mut spreads: Vec<f64> = tally
-        .rounds
-        .values()
-        .filter(|round| round.players * 10 >= args.n * 9)
+    let by_all = |round: &&Round| round.players * 10 >= n * 9;
+    let rounds = to.counted.rounds.values().filter(by_all);
+    let mut spreads: Vec<f64> = rounds
         .map(|round| round.last.duration_since(round.first).as_secs_f64() * 1000.0)
         .collect();
-    tally.failures.sort();
-    let failed = tally.failures.len();
-    tally.failures.dedup();
     let memory = idle
-        .zip(before.server)
-        .map(|(idle, before)| before.rss.saturating_sub(idle.rss) as f64 / 1024.0 / args.n as f64);
-    serde_json::json!({
-        "players": args.n,
-        "playing": tally.playing,
-        "failed": failed,
-        "failures": tally.failures,
+        .zip(from.server)
+        .map(|(idle, before)| before.rss.saturating_sub(idle.rss) as f64 / 1024.0 / n as f64);
+    let each = from.server.zip(to.server).map(|(from, to)| {
+        to.cpu.saturating_sub(from.cpu).as_secs_f64() * 1e6 / requests.max(1) as f64
+    });
+    let mut report = serde_json::json!({
+        "players": n,
+        "playing": playing,
         "playlists_seen_by_all": spreads.len(),
         "spread_p50_ms": round(percentile(&mut spreads, 0.5)),
         "spread_max_ms": round(percentile(&mut spreads, 1.0)),
-        "requests_per_s": round(requests as f64 / secs),
-        "cache_hits": after.hits - before.hits,
-        "mbit_per_s": round((after.bytes - before.bytes) as f64 * 8e-6 / secs),
-        "server_cpu_percent": server.map(|(from, to)| round(to.cpu_percent_since(&from))),
-        "server_us_per_request": server.map(|(from, to)| {
-            round(to.cpu.saturating_sub(from.cpu).as_secs_f64() * 1e6 / requests.max(1) as f64)
-        }),
-        "server_rss_mib": server.map(|(_, to)| round(to.rss as f64 / f64::from(1 << 20))),
+        "requests_per_s": span.per_second(requests),
+        "cache_hits": to.counted.hits - from.counted.hits,
+        "mbit_per_s": round(span.per_second(to.counted.bytes - from.counted.bytes) * 8e-6),
+        "server_us_per_request": each.map(round),
         "server_kib_per_player": memory.map(round),
-        "load_cpu_percent": round(after.own.cpu_percent_since(&before.own)),
-    })
+    });
+    span.tell(&mut report);
+    report
 }
