@@ -29,7 +29,12 @@ impl Bench {
         settings.listen.set_port(0);
         let stop = CancellationToken::new();
         let registry = registry(Camera::Plays(vec![track(0, &h264())]));
-        let whep = Arc::new(Whep::bind(registry, settings, stop.clone()).expect("it binds"));
+        // The number that UDP got may be taken for TCP, by anybody on this machine.
+        let whep = (0..8)
+            .map(|_| Whep::bind(registry.clone(), settings.clone(), stop.clone()))
+            .map(|whep| whep.expect("it binds"))
+            .find(|whep| !whep.sockets().listeners().is_empty());
+        let whep = Arc::new(whep.expect("a number that is free for both"));
         tokio::spawn(Arc::clone(&whep).run());
         Self { whep, stop }
     }
