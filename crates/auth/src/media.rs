@@ -1,5 +1,7 @@
 //! Signed media URLs: whoever has one may watch, until it ends.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::hmac::{self, HMAC_SHA256, Key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,9 +42,16 @@ impl Signer {
         Ok(Self(Key::new(HMAC_SHA256, text.as_bytes())))
     }
 
-    /// Signs with a key that nobody else has and that ends with this process.
+    /// Signs with a key that nobody else has.
     pub fn random() -> Self {
         Self(Key::new(HMAC_SHA256, &random::bytes()))
+    }
+
+    /// Signs with a key that nobody else has and that ends with this process: the same one each time, so that
+    /// what is signed outlives other changes of who may do what.
+    pub fn of_this_process() -> Self {
+        static KEY: LazyLock<Signer> = LazyLock::new(Signer::random);
+        KEY.clone()
     }
 
     /// The text of `token`, for a URL. The same token is the same text, so that caches hold one copy for all who have it.

@@ -213,10 +213,10 @@ impl Auth {
     pub(crate) fn policy(&self, local: bool) -> Result<auth::Policy, Vec<Wrong>> {
         let mut wrong = Vec::new();
         let signer = match &self.signing_key {
-            None => Signer::random(),
+            None => Signer::of_this_process(),
             Some(key) => Signer::new(key.secret().expose()).unwrap_or_else(|error| {
                 wrong.push(Wrong::new(&["signing_key"], &error));
-                Signer::random()
+                Signer::of_this_process()
             }),
         };
         let mut policy = auth::Policy::new(self.nobody(local), signer);
@@ -467,6 +467,23 @@ mod tests {
             anonymous(jwt, true, Action::Watch),
             Decision::Unauthenticated
         );
+    }
+
+    #[test]
+    fn a_signed_url_outlives_changes_of_who_may_do_what() {
+        let policy = |text: &str| {
+            let loaded = check("t.toml", text, &super::super::Environment::default()).unwrap();
+            loaded.config.auth.policy(true).unwrap()
+        };
+        let token = auth::MediaToken {
+            streams: "front".parse().unwrap(),
+            expires: 4_000_000_000,
+        };
+        let before = policy("").signer().sign(&token);
+        let after = policy("[auth]\nanonymous = [\"watch:fr*\"]");
+        assert_eq!(after.signer().verify(&before), Some(token));
+        let key = "[auth]\nsigning_key = \"a signing key of thirty-two letters\"";
+        assert_eq!(policy(key).signer().verify(&before), None);
     }
 
     #[test]
