@@ -9,7 +9,6 @@
 //! egress or an ingest, nor who may do what.
 
 mod client;
-mod clock;
 mod describe;
 mod desk;
 mod error;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hub::Registry;
+use hub::{Clock, Registry};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +17,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::Error;
 use crate::client::{Client, Ends};
-use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::settings::{Settings, UDP_PORT, UdpPorts};
 use crate::stage::Stages;

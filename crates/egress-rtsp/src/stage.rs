@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use hub::ring::{Reader, Ring};
-use hub::{Channel, ChannelId, Delivery, Event, State, StreamId};
+use hub::{Channel, ChannelId, Clock, Delivery, Event, State, StreamId};
 use media::{Frame, Kind, Track};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument as _, debug, error};
 
-use crate::clock::Clock;
 use crate::desk::Seat;
 use crate::gather::Gather;
 use crate::shards::Shards;

@@ -12,7 +12,6 @@
 mod addresses;
 mod answer;
 mod batch;
-mod clock;
 mod data;
 mod delivery;
 mod error;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use dimpl::{Config, certificate};
-use hub::{Channel, Event, Registry, State, Who};
+use hub::{Channel, Clock, Event, Registry, State, Who};
 use media::{Format, Kind, Track};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,6 @@ use crate::Error;
 use crate::addresses::Addresses;
 use crate::answer::Refusal;
 use crate::batch::Batch;
-use crate::clock::Clock;
 use crate::data::Data;
 use crate::delivery::Delivery;
 use crate::ice::Path;

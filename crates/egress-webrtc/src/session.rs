@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output};
-use hub::Round;
+use hub::{Clock, Round};
 
 use crate::Error;
 use crate::batch::Batch;
-use crate::clock::Clock;
 use crate::data::Data;
 use crate::delivery::{Delivery, Served, Way};
 use crate::feedback;

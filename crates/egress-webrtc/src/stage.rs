@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use hub::ring::{Reader, Ring};
-use hub::{Channel, ChannelId, Event, State, StreamId};
+use hub::{Channel, ChannelId, Clock, Event, State, StreamId};
 use media::time::NANOS;
 use media::{Frame, Kind, TrackId};
 use tokio::task::AbortHandle;
 use tracing::{Instrument as _, debug, error};
 
-use crate::clock::Clock;
 use crate::opus::{Feed, Listening};
 use crate::peer::Peer;
 use crate::shards::Shards;

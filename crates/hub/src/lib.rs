@@ -5,13 +5,14 @@
 //! [`Channel`] and [`Viewer`] (who watches), [`Derived`] (what is made of frames once for
 //! all who want it), [`Notice`] (what happens), [`ring`] (the GOP cache and the slow-viewer
 //! policy in one), `lifecycle` (when a Source runs: a pure table in virtual time),
-//! [`Delivery`] and [`Timings`] (what is counted for whoever runs the whole).
+//! [`Delivery`] and [`Timings`] (what is counted for whoever runs the whole), [`Clock`] (what time it was for people).
 //!
 //! This crate never names a protocol and never parses media.
 
 mod attendance;
 mod backoff;
 mod channel;
+mod clock;
 mod counters;
 mod delivery;
 mod derived;
@@ -34,6 +35,7 @@ mod timeline;
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 pub use attendance::{Sent, ViewerId, ViewerStatus, Who};
 pub use channel::{Channel, Event, FrameReader, Viewer};
+pub use clock::Clock;
 pub use delivery::{Delays, Delivered, Delivery, Round, Timings};
 pub use derived::{Derived, DerivedStatus};
 pub use fault::{Fault, Reason};

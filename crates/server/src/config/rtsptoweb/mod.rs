@@ -1,7 +1,7 @@
 //! RTSPtoWeb's `config.json`, and RTSPtoWebRTC's: read as they are, and written back in their own form.
 //!
 //! Read in this order: [`File::read`] (what it says in our form, and what of it can't be), `server` (the section of that
-//! name), `streams` (the cameras), `write` (changes, back into it), [`import`] (our form, for good).
+//! name), `streams` (the cameras), `write` (changes, back into it), [`import()`] (our form, for good).
 
 mod import;
 mod read;
