@@ -184,7 +184,7 @@ from_text!(
 from_text!(
     Size,
     "a size in quotes, such as \"32MiB\"",
-    "^[1-9][0-9]{0,3} ?(MiB|MB)$|^[1-9]GiB$",
+    "^[1-9][0-9]{0,3} ?(MiB|MB)$|^([1-9]|1[0-6])GiB$",
     "32MiB"
 );
 
