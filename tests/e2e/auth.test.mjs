@@ -117,6 +117,32 @@ test("each kind of credentials lets in whom it should, on HTTP and on WebSocket"
   await new Promise((resolve) => refused.socket.on("unexpected-response", (_, response) => resolve(response.statusCode))).then((code) => assert.equal(code, 403));
 });
 
+test("an admin gives a key and takes it away: who watches and listens by it is sent away, and who would lock themselves out is told", { timeout: 30_000 }, async () => {
+  const change = async (token, body, query = "") => {
+    const answer = await ask(`/api/v1/config/auth${query}`, { method: "PATCH", headers: { "content-type": "application/json", ...bearer(token).headers }, body: JSON.stringify(body) });
+    return { status: answer.status, json: await answer.json() };
+  };
+  const { key, hash } = await apiKey();
+  assert.deepEqual(await change(keys.admin.key, { keys: { guest: { hash, role: "admin" } } }), { status: 200, json: { saved: true } });
+  const [one, other] = [key, keys.viewer.key].map((token) => new Viewer(`${lunette.mse("cam")}?token=${token}`));
+  const events = (await ask("/api/v1/events", bearer(key))).body.pipeTo(new WritableStream());
+  const rtsp = /serving RTSP\b.*?address=\S*?:(\d+)/.exec(lunette.log)[1];
+  const described = connect(rtsp, "127.0.0.1", () => described.write(`DESCRIBE rtsp://127.0.0.1:${rtsp}/cam?token=${key} RTSP/1.0\r\nCSeq: 1\r\n\r\n`));
+  const heard = [];
+  const left = new Promise((resolve) => described.on("data", (data) => heard.push(data)).on("close", resolve));
+  await Promise.all([one.frames(5), other.frames(5), until("RTSP describes it", () => /^RTSP\/1.0 200/.test(heard.join("")))]);
+  const own = await change(key, { keys: { guest: null } });
+  assert.equal(own.status, 409);
+  assert.match(own.json.detail, /you \(key guest\).*\?force=true/);
+  assert.equal((await change(keys.admin.key, { keys: { guest: null } })).status, 200);
+  assert.equal((await one.ended()).code, 4005);
+  await Promise.all([events, left]);
+  await other.frames(other.of("video").length + 5);
+  assert.equal(other.closed, undefined);
+  other.close();
+  assert.equal((await change(key, {})).status, 401);
+});
+
 test("ffmpeg plays a URL that `lunette token` signed, playlists, parts and segments; without it nothing is served", { timeout: 60_000 }, async () => {
   const config = configFile(`[auth]\nsigning_key = "${SIGNING_KEY}"\n`);
   const urls = (await cli(["token", "--config", config, "--stream", "cam", "--expires", "1h", "--url", lunette.http])).split("\n");

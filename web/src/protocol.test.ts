@@ -47,6 +47,7 @@ test("a stream that can't be played is for another transport, a removed one for 
   expect(closeFailure(4003, "H.265")).toMatchObject({ message: "H.265", retry: "other-mode" });
   expect(closeFailure(4000, "")).toMatchObject({ reason: "removed", retry: "slowly" });
   expect(closeFailure(4004, "")).toMatchObject({ reason: "kicked", retry: "slowly" });
+  expect(closeFailure(4005, "")).toMatchObject({ reason: "forbidden", retry: "backoff" });
   for (const code of [1001, 1002, 1006, 1011, 4001, 4002, 4999]) {
     expect(closeFailure(code, "").retry).toBe("backoff");
   }

@@ -69,6 +69,9 @@ export function closeFailure(code: number, reason: string): Failure {
       };
     case 4004:
       return { reason: "kicked", message: "Whoever runs the server ended this", retry: "slowly" };
+    case 4005:
+      // Tried again at once: the token may be another one by now.
+      return { reason: "forbidden", message: "You may not watch this stream any more", retry: "backoff" };
     case 1002:
     case 1011:
       return { reason: "server-error", message: reason || "The server gave up", retry: "backoff" };

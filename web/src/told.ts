@@ -13,6 +13,7 @@ const ENDS: Record<string, Failure> = {
   },
   codecs_changed: { reason: "codecs-changed", message: "The camera changed its codec", retry: "backoff" },
   kicked: { reason: "kicked", message: "Whoever runs the server ended this", retry: "slowly" },
+  forbidden: { reason: "forbidden", message: "You may not watch this stream any more", retry: "backoff" },
   shutdown: { reason: "server-stopped", message: "The server was stopped", retry: "backoff" },
 };
 

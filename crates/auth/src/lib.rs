@@ -28,7 +28,7 @@ pub use key::{KeyHash, generate_key};
 pub use media::{MediaToken, Signer};
 pub use password::PasswordHash;
 pub use policy::{Decision, Policy, Token, User};
-pub use sessions::Sessions;
+pub use sessions::{SessionName, Sessions};
 pub use throttle::Throttle;
 
 /// Why a setting of this crate can't be what it says. It repeats no secret.

@@ -170,6 +170,39 @@ impl Policy {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// What somebody may do now who was let in as `identity` under the policy `before`: nothing is returned of those who are not
+    /// known any more, or by other credentials. Of what somebody else vouches for (JWTs, signed URLs, the token backend) no
+    /// more is known here than when it ends.
+    pub fn again(&self, before: &Self, identity: &Identity) -> Option<Identity> {
+        let still = |grants: &Grants| Identity {
+            grants: grants.clone(),
+            ..identity.clone()
+        };
+        match &identity.who {
+            Who::Anonymous | Who::Local => Some(self.anonymous.clone()),
+            Who::User(name) => {
+                let (then, now) = (before.named(name)?, self.named(name)?);
+                (then.password == now.password).then(|| still(&now.grants))
+            }
+            Who::Key(name) => {
+                let (then, now) = (before.key(name)?, self.key(name)?);
+                (then.hash == now.hash).then(|| still(&now.grants))
+            }
+            Who::Jwt(_) | Who::Media | Who::Backend => Some(identity.clone()),
+        }
+    }
+
+    /// Whether there is a user or a key that may do `action` with all streams.
+    pub fn somebody_may(&self, action: Action) -> bool {
+        let users = self.users.iter().map(|user| &user.grants);
+        let mut all = users.chain(self.keys.iter().map(|key| &key.grants));
+        all.any(|grants| grants.allow(action, None))
+    }
+
+    fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
     /// Whether `user` is still as they were.
     pub fn knows(&self, user: &User) -> bool {
         self.users.contains(user)
@@ -329,6 +362,33 @@ mod tests {
         for unknown in ["", "x", &generate_key(), "a.b", "a.b.c"] {
             assert_eq!(policy.token(unknown, NOW), Token::Unknown, "{unknown}");
         }
+    }
+
+    #[test]
+    fn who_was_let_in_may_do_what_they_may_now_if_they_are_known_by_the_same() {
+        let key = |text: &str, grants: &str| {
+            let grants = Grants::parse_list(grants).unwrap();
+            closed().with_key("k".to_owned(), KeyHash::of(text), grants)
+        };
+        let before = key("one", "watch");
+        let Token::Good(holder) = before.token("one", NOW) else {
+            panic!("the key is not known");
+        };
+        let again = |now: &Policy| now.again(&before, &holder);
+        let narrowed = again(&key("one", "watch:front")).unwrap();
+        assert!(!narrowed.may(Action::Watch, Some("back")));
+        assert_eq!(again(&key("another", "watch")), None);
+        assert_eq!(again(&closed()), None);
+
+        let before = closed().with_user(user("x"));
+        let ann = Policy::user(&before.users[0]).until(NOW);
+        assert_eq!(before.again(&before, &ann), Some(ann.clone()));
+        let changed = closed().with_user(user("x"));
+        assert_eq!(changed.again(&before, &ann), None, "hashed anew");
+
+        let nobody = Identity::new(Who::Local, Grants::all());
+        let now = closed().again(&closed(), &nobody).unwrap();
+        assert!(now.grants.is_empty() && now.who == Who::Anonymous);
     }
 
     proptest! {

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::random;
 
@@ -10,6 +11,10 @@ const MAX: usize = 4096;
 pub struct Sessions {
     table: HashMap<[u8; 32], Session>,
 }
+
+/// Names a session and does not open it: a hash of what its cookie holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionName([u8; 32]);
 
 #[derive(Debug)]
 struct Session {
@@ -54,9 +59,26 @@ impl Sessions {
         (session.expires > now).then_some((&session.user, &session.fingerprint, session.expires))
     }
 
+    /// The name of the session of `secret`, whether there is one or not.
+    pub fn name(secret: &str) -> SessionName {
+        SessionName(random::sha256(secret.as_bytes()))
+    }
+
+    /// Whether there is a session `name`.
+    pub fn has(&self, SessionName(name): &SessionName, now: u64) -> bool {
+        let session = self.table.get(name);
+        session.is_some_and(|session| session.expires > now)
+    }
+
     /// Ends the session of `secret`, if it is one.
     pub fn end(&mut self, secret: &str) {
         self.table.remove(&random::sha256(secret.as_bytes()));
+    }
+}
+
+impl fmt::Debug for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 
@@ -71,8 +93,11 @@ mod tests {
         assert_eq!(sessions.find(&secret, 99), Some(("ann", &[1; 32], 100)));
         assert_eq!(sessions.find(&secret, 100), None);
         assert_eq!(sessions.find("another", 0), None);
+        let name = Sessions::name(&secret);
+        assert!(sessions.has(&name, 99) && !sessions.has(&name, 100));
         sessions.end(&secret);
         assert_eq!(sessions.find(&secret, 0), None);
+        assert!(!sessions.has(&name, 0));
         assert!(!format!("{sessions:?}").contains(&secret));
     }
 

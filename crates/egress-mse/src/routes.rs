@@ -1,16 +1,13 @@
 //! The two routes.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
-use axum::http::request::Parts;
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hub::{Channel, ChannelId, Registry, StreamId, Who};
+use hub::{Channel, ChannelId, Guest, Registry, StreamId};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +32,7 @@ struct Mse {
 /// viewers are told that the server shuts down.
 ///
 /// Nothing is asked of who connects, not even its `Origin`: authorization is a layer around this router,
-/// which sees the request before the upgrade.
+/// which sees the request before the upgrade, and says in its extensions who it is: a [`Guest`].
 pub fn router(registry: Registry, stop: CancellationToken) -> Router {
     let mse = Mse {
         registry,
@@ -51,38 +48,21 @@ pub fn router(registry: Registry, stop: CancellationToken) -> Router {
 async fn first(
     State(mse): State<Arc<Mse>>,
     Path(stream): Path<String>,
-    Watcher(who): Watcher,
+    guest: Option<Extension<Guest>>,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let channel = find(&mse.registry, &stream, None);
-    answer(&mse, channel, who, handshake)
+    answer(&mse, channel, guest, handshake)
 }
 
 async fn one(
     State(mse): State<Arc<Mse>>,
     Path((stream, channel)): Path<(String, String)>,
-    Watcher(who): Watcher,
+    guest: Option<Extension<Guest>>,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let channel = find(&mse.registry, &stream, Some(&channel));
-    answer(&mse, channel, who, handshake)
-}
-
-/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
-#[derive(Debug)]
-struct Watcher(Who);
-
-impl<S: Sync> FromRequestParts<S> for Watcher {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let agent = parts.headers.get(header::USER_AGENT);
-        let who = Who::new(PROTOCOL)
-            .at(remote.map(|remote| remote.0.ip()))
-            .using(agent.and_then(|agent| agent.to_str().ok()));
-        Ok(Self(who))
-    }
+    answer(&mse, channel, guest, handshake)
 }
 
 /// There is no such Stream or Channel.
@@ -113,7 +93,7 @@ fn find(registry: &Registry, stream: &str, channel: Option<&str>) -> Result<Chan
 fn answer(
     mse: &Mse,
     channel: Result<Channel, Unknown>,
-    who: Who,
+    guest: Option<Extension<Guest>>,
     handshake: Result<Handshake, Refusal>,
 ) -> Response {
     let (channel, handshake) = match (channel, handshake) {
@@ -127,7 +107,8 @@ fn answer(
         (Session::legacy(), None)
     };
     let (response, upgrade) = handshake.answer(protocol);
-    let watching = channel.watch(who);
+    let Extension(guest) = guest.unwrap_or_default();
+    let watching = channel.watch(guest.over(PROTOCOL));
     let span = tracing::info_span!(
         "viewer",
         stream = %channel.stream(),

@@ -28,6 +28,7 @@ impl Close {
     pub(crate) const STALLED: u16 = 4002;
     pub(crate) const UNPLAYABLE: u16 = 4003;
     pub(crate) const KICKED: u16 = 4004;
+    pub(crate) const FORBIDDEN: u16 = 4005;
 
     /// The reason in one word, for the log; none where the client wished to end.
     pub(crate) fn name(&self) -> Option<&'static str> {
@@ -41,6 +42,7 @@ impl Close {
             Self::STALLED => "stalled",
             Self::UNPLAYABLE => "unplayable",
             Self::KICKED => "kicked",
+            Self::FORBIDDEN => "forbidden",
             _ => return None,
         })
     }

@@ -115,9 +115,7 @@ where
             let step = tokio::select! {
                 biased;
                 () = self.feed.stop.cancelled() => Err(shutdown().into()),
-                () = &mut kicked => {
-                    Err(Close::new(Close::KICKED, "this session was ended by who runs the server").into())
-                }
+                () = &mut kicked => Err(sent_away(&self.feed.watching).into()),
                 // Input before the clock: pongs may have come while a write was waiting.
                 told = poll_fn(|cx| self.seat.poll(cx, &mut self.inbox)) => match told {
                     Ok(told) => {
@@ -260,6 +258,18 @@ where
             Some(())
         };
         let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// What is said to one who shall go.
+fn sent_away(watching: &hub::Viewer) -> Close {
+    if watching.may_stay() {
+        Close::new(
+            Close::KICKED,
+            "this session was ended by who runs the server",
+        )
+    } else {
+        Close::new(Close::FORBIDDEN, "watching this is not allowed any more")
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant as Moment};
 
 use bytes::{Bytes, BytesMut};
-use hub::Who;
+use hub::Guest;
 use hub::ring::Event;
 use media::TrackId;
 use rtsp::{Lower, Message, Parser, Request, Response, RtpInfo, Status, Transport, control};
@@ -125,7 +125,7 @@ where
             let step = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(Ended::Closed("shutdown")),
-                () = kicked(self.kicked.as_mut()) => Err(Ended::Closed("kicked")),
+                () = kicked(self.kicked.as_mut()) => Err(Ended::Closed(self.sent_away())),
                 told = poll_fn(|cx| self.seat.poll(cx, &mut self.inbox)) => match told {
                     Ok(told) => self.told(&told).await,
                     Err(halt) => Err(self.ended(&halt)),
@@ -136,6 +136,14 @@ where
                 return ended;
             }
             timer.as_mut().reset(self.wake());
+        }
+    }
+
+    /// Why who watches is to go, in one word.
+    fn sent_away(&self) -> &'static str {
+        match &self.watch {
+            Some(watch) if !watch.viewer.may_stay() => "forbidden",
+            _ => "kicked",
         }
     }
 
@@ -309,12 +317,13 @@ where
             presented,
             address,
         };
-        self.service.gate.admit(ask).await?;
+        let leave = self.service.gate.admit(ask).await?;
         self.stranger = None;
         let found = find(&self.service.registry, &place);
         let (channel, name) = found
             .ok_or_else(|| Refusal::new(Status::NOT_FOUND, "there is no such stream or channel"))?;
-        let viewer = channel.watch(Who::new(PROTOCOL).at(Some(address)).using(agent.as_deref()));
+        let guest = Guest::new(Some(address), leave).using(agent.as_deref());
+        let viewer = channel.watch(guest.over(PROTOCOL));
         let stage = self.service.stages.join(&channel);
         {
             let mut desk = self.seat.desk();

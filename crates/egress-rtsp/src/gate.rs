@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use hub::Leave;
 
 /// What [`Gate::admit`] returns.
-pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + 'a>>;
+pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<Leave, Refused>> + Send + 'a>>;
 
 /// Knows who may watch what.
 pub trait Gate: Send + Sync + fmt::Debug + 'static {
-    /// Whether somebody may watch. Asked before anything is told of the Stream, even that there is none.
+    /// Whether somebody may watch, and what tells them that they may no more. Asked before anything is told of the Stream, even
+    /// that there is none.
     fn admit(&self, ask: Ask) -> Admission<'_>;
 }
 

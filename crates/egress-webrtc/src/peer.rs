@@ -150,7 +150,12 @@ impl Peer {
             return self.farewell(false, now, batch);
         }
         if self.is_kicked() {
-            return self.end(Ended::Kicked, now, batch);
+            let why = if self.watching.may_stay() {
+                Ended::Kicked
+            } else {
+                Ended::Forbidden
+            };
+            return self.end(why, now, batch);
         }
         let mut session = self.session();
         let result = session.time(now, batch);

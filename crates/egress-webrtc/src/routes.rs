@@ -1,20 +1,17 @@
 //! WHEP (draft-ietf-wish-whep) over HTTP: the endpoint that takes offers, and the session that follows.
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
-use axum::http::header::{self, ETAG, HeaderMap, IF_MATCH, LINK, LOCATION};
-use axum::http::request::Parts;
+use axum::extract::{Extension, Path, State};
+use axum::http::header::{ETAG, HeaderMap, IF_MATCH, LINK, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hub::{Channel, ChannelId, StreamId, Who};
+use hub::{Channel, ChannelId, Guest, StreamId};
 use tracing::debug;
 
 use crate::answer::{Refusal, for_any_origin, is_of_type, options};
@@ -75,12 +72,14 @@ impl Names {
 async fn create(
     State(whep): State<Arc<Whep>>,
     Path(names): Path<Names>,
-    Watcher(who): Watcher,
+    guest: Option<Extension<Guest>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let channel = find(&whep, &names)?;
     let offer = read(&text(&headers, SDP, body).await?)?;
+    let Extension(guest) = guest.unwrap_or_default();
+    let who = guest.over(PROTOCOL);
     let Answered {
         peer,
         sdp,
@@ -146,23 +145,6 @@ async fn delete(
 ) -> Result<StatusCode, Refusal> {
     whep.leave(&*session(&whep, &names)?);
     Ok(StatusCode::OK)
-}
-
-/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
-#[derive(Debug)]
-struct Watcher(Who);
-
-impl<S: Sync> FromRequestParts<S> for Watcher {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let agent = parts.headers.get(header::USER_AGENT);
-        let who = Who::new(PROTOCOL)
-            .at(remote.map(|remote| remote.0.ip()))
-            .using(agent.and_then(|agent| agent.to_str().ok()));
-        Ok(Self(who))
-    }
 }
 
 fn find(whep: &Whep, names: &Names) -> Result<Channel, Refusal> {

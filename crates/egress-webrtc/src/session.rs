@@ -41,6 +41,8 @@ pub(crate) enum Ended {
     OtherCodec,
     /// An operator sent the viewer away.
     Kicked,
+    /// The viewer may not watch any more.
+    Forbidden,
     /// The server shuts down.
     Shutdown,
     /// Something is broken.
@@ -59,6 +61,7 @@ impl Ended {
             Self::Stage(End::Defect) | Self::Broken(Error::Defect) => "defect",
             Self::OtherCodec => "codecs_changed",
             Self::Kicked => "kicked",
+            Self::Forbidden => "forbidden",
             Self::Shutdown => "shutdown",
             Self::Broken(_) => "protocol",
         }

@@ -1,8 +1,8 @@
 //! Who watches: what is known of each Viewer, and how one is sent away.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
@@ -16,28 +16,40 @@ const MAX_AGENT: usize = 256;
 /// The number of a Viewer, unique in the process and never given twice.
 pub type ViewerId = u64;
 
+/// Somebody who was let in, as whoever let them in knows them: the same over all protocols. Over HTTP it is in the extensions
+/// of their request.
+#[derive(Debug, Clone, Default)]
+pub struct Guest {
+    remote: Option<IpAddr>,
+    agent: Option<Arc<str>>,
+    leave: Leave,
+}
+
+/// Tells those who were let in that they may not stay. Whoever lets them in keeps a weak one, by which is known, too, whether they
+/// are still there.
+#[derive(Debug, Clone, Default)]
+pub struct Leave(Arc<CancellationToken>);
+
+/// A [`Leave`] that does not keep anybody.
+#[derive(Debug, Clone, Default)]
+pub struct WeakLeave(Weak<CancellationToken>);
+
 /// Who wants to watch, as far as an egress knows. A protocol's name alone will do: `"mse".into()`.
 #[derive(Debug, Clone)]
 pub struct Who {
     protocol: &'static str,
-    remote: Option<IpAddr>,
-    agent: Option<Arc<str>>,
+    guest: Guest,
 }
 
-impl Who {
-    /// Somebody who watches over `protocol`, such as `mse`.
-    pub fn new(protocol: &'static str) -> Self {
+impl Guest {
+    /// Somebody from this address, where it is known, who may stay until `leave` says otherwise.
+    pub fn new(remote: Option<IpAddr>, leave: Leave) -> Self {
+        let agent = None;
         Self {
-            protocol,
-            remote: None,
-            agent: None,
+            remote,
+            agent,
+            leave,
         }
-    }
-
-    /// From this address.
-    #[must_use]
-    pub fn at(self, remote: Option<IpAddr>) -> Self {
-        Self { remote, ..self }
     }
 
     /// With this software, as it says itself. Long texts are cut, and what can't be shown is left out.
@@ -52,11 +64,65 @@ impl Who {
             ..self
         }
     }
+
+    /// Says when they have to leave.
+    pub fn leave(&self) -> &Leave {
+        &self.leave
+    }
+
+    /// The same, but what they asked for goes on without them.
+    #[must_use]
+    pub fn for_good(self) -> Self {
+        let leave = Leave::default();
+        Self { leave, ..self }
+    }
+
+    /// As somebody who watches over `protocol`, such as `mse`.
+    pub fn over(self, protocol: &'static str) -> Who {
+        Who {
+            protocol,
+            guest: self,
+        }
+    }
+}
+
+impl Leave {
+    /// Tells them.
+    pub fn tell(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether they were told.
+    pub fn is_told(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Resolves when they are told. What it yields is no sign that they are there.
+    pub fn told(&self) -> impl Future<Output = ()> + Send + use<> {
+        CancellationToken::clone(&self.0).cancelled_owned()
+    }
+
+    /// The same, for whoever tells them.
+    pub fn downgrade(&self) -> WeakLeave {
+        WeakLeave(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakLeave {
+    /// As long as somebody is there.
+    pub fn upgrade(&self) -> Option<Leave> {
+        self.0.upgrade().map(Leave)
+    }
+
+    /// Whether somebody is there.
+    pub fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl From<&'static str> for Who {
     fn from(protocol: &'static str) -> Self {
-        Self::new(protocol)
+        Guest::default().over(protocol)
     }
 }
 
@@ -110,17 +176,24 @@ pub(crate) struct Attendance {
 impl Attendance {
     pub(crate) fn new(who: Who, now: SystemTime) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Who is told to leave is sent away.
+        let kicked = who.guest.leave.0.child_token();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             who,
             since: now,
             sent: Sent::default(),
-            kicked: CancellationToken::new(),
+            kicked,
         }
     }
 
     pub(crate) fn protocol(&self) -> &'static str {
         self.who.protocol
+    }
+
+    /// Whether nobody has told it to leave.
+    pub(crate) fn may_stay(&self) -> bool {
+        !self.who.guest.leave.is_told()
     }
 
     pub(crate) fn status(&self, stream: &StreamId, channel: &ChannelId) -> ViewerStatus {
@@ -129,8 +202,8 @@ impl Attendance {
             stream: stream.clone(),
             channel: channel.clone(),
             protocol: self.who.protocol,
-            remote: self.who.remote,
-            agent: self.who.agent.clone(),
+            remote: self.who.guest.remote,
+            agent: self.who.guest.agent.clone(),
             since: self.since,
             bytes: self.sent.bytes(),
         }
@@ -144,11 +217,30 @@ mod tests {
     #[test]
     fn a_user_agent_is_kept_short_and_can_be_shown() {
         let long = format!("a\r\nb{}", "é".repeat(400));
-        let who = Who::new("test").using(Some(&long));
-        let agent = who.agent.unwrap();
+        let guest = Guest::default().using(Some(&long));
+        let agent = guest.agent.unwrap();
         assert!(
             agent.starts_with("abé") && agent.chars().count() == MAX_AGENT,
             "{agent}"
         );
+    }
+
+    #[tokio::test]
+    async fn who_is_told_to_leave_is_sent_away_and_one_who_is_sent_away_may_come_again() {
+        let leave = Leave::default();
+        let attend = |leave: &Leave| {
+            let guest = Guest::new(None, leave.clone());
+            Attendance::new(guest.over("test"), SystemTime::UNIX_EPOCH)
+        };
+        let (one, other) = (attend(&leave), attend(&leave));
+        one.kicked.cancel();
+        assert!(one.may_stay() && !other.kicked.is_cancelled());
+        let held = leave.downgrade();
+        drop((one, leave));
+        held.upgrade().unwrap().tell();
+        other.kicked.cancelled().await;
+        assert!(!other.may_stay() && held.is_there());
+        drop(other);
+        assert!(!held.is_there());
     }
 }

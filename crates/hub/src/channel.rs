@@ -343,6 +343,11 @@ impl Viewer {
         self.attendance.kicked.clone().cancelled_owned()
     }
 
+    /// Whether it is still let in. One that shall go although it is was sent away by hand.
+    pub fn may_stay(&self) -> bool {
+        self.attendance.may_stay()
+    }
+
     /// Everything that can be told of this Viewer at this moment.
     pub fn status(&self) -> ViewerStatus {
         let Shared { stream, id, .. } = &*self.channel.0;

@@ -33,7 +33,7 @@ mod timeline;
 
 /// How long a cancelled Source may take to say goodbye.
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
-pub use attendance::{Sent, ViewerId, ViewerStatus, Who};
+pub use attendance::{Guest, Leave, Sent, ViewerId, ViewerStatus, WeakLeave, Who};
 pub use channel::{Channel, Event, FrameReader, Viewer};
 pub use clock::Clock;
 pub use delivery::{Delays, Delivered, Delivery, Round, Timings};

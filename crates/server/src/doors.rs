@@ -241,8 +241,13 @@ impl Keys {
 impl Plan {
     /// Whether only this machine could come in.
     pub(crate) fn is_local(&self) -> bool {
-        is_local(Some(self.address), self.settings.listen)
+        are_local(self.address, &self.settings)
     }
+}
+
+/// Whether only this machine could come in at `address`, and wherever `settings` want it.
+pub(crate) fn are_local(address: SocketAddr, settings: &ServerTls) -> bool {
+    is_local(Some(address), settings.listen)
 }
 
 fn is_local(main: Option<SocketAddr>, secure: Option<SocketAddr>) -> bool {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::cli::Serve;
-use crate::config::{Config, Follower, Issue, Loaded, LogFormat};
-use crate::doors::Keys;
+use crate::config::{Author, Config, Follower, Issue, Loaded, LogFormat};
+use crate::doors::{self, Keys};
 use crate::http::{Entry, Guard, Policies};
 use crate::latest::Latest;
 use crate::logging::LogControl;
@@ -97,6 +97,19 @@ pub(crate) struct Live {
 }
 
 impl Follower for Live {
+    fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String> {
+        let config = &loaded.config;
+        let local = doors::are_local(self.said.listen(config), &config.tls);
+        if local && author.remote {
+            return Some(
+                "the server would listen on its own machine alone, and this comes from another one"
+                    .to_owned(),
+            );
+        }
+        let auth = self.said.auth(config);
+        self.guard.locks_out(&author.identity, &auth, local)
+    }
+
     fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue> {
         let (config, hls) = (loaded.config.clone(), loaded.hls);
         let plan = self

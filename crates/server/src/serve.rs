@@ -99,6 +99,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let registry = Registry::new();
     let webrtc = webrtc(&config, address, &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
+    tokio::spawn(guard.clone().see_guests_off());
     let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, doors.tls(), &stop)?;
     let live = Live {
         said,

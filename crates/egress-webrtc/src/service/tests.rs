@@ -69,7 +69,7 @@ impl Bench {
         let place = ("cam".to_owned(), None);
         let answered = self
             .whep
-            .answer(&self.channel(), place, Who::new("test"), offer)
+            .answer(&self.channel(), place, "test".into(), offer)
             .await
             .expect("it answers");
         let line = |key: &str| {

@@ -263,10 +263,8 @@ async fn shutdown_waits_for_the_goodbyes_of_all_sources() {
 #[tokio::test(start_paused = true)]
 async fn who_watches_is_listed_with_what_is_known_and_can_be_sent_away() {
     let (registry, channel, _director) = one(true);
-    let who = crate::Who::new("mse")
-        .at(Some([10, 0, 0, 7].into()))
-        .using(Some("Firefox"));
-    let first = channel.watch(who);
+    let guest = crate::Guest::new(Some([10, 0, 0, 7].into()), crate::Leave::default());
+    let first = channel.watch(guest.using(Some("Firefox")).over("mse"));
     let second = channel.watch("hls");
     first.sent().add(1000);
     let [a, b] = registry.viewers().try_into().expect("two viewers");

@@ -18,10 +18,14 @@ use crate::http::problem::Problem;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Saved {
     /// Whether the configuration file has it. If not, it holds until the server ends.
+    #[expect(clippy::struct_field_names, reason = "it is what it is called")]
     saved: bool,
     /// Why the file does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// Settings that were changed and count from the next start on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restart_needed: Vec<&'static str>,
 }
 
 /// A part of the configuration, addressed by its keys.
@@ -45,6 +49,19 @@ impl Target {
             keys: keys.map(str::to_owned).to_vec(),
             what: "channel with settings of its own",
         }
+    }
+
+    /// All of it.
+    pub(super) fn whole() -> Self {
+        let keys = Vec::new();
+        let what = "configuration";
+        Self { keys, what }
+    }
+
+    pub(super) fn section(name: &str) -> Self {
+        let keys = vec![name.to_owned()];
+        let what = "section";
+        Self { keys, what }
     }
 
     fn path(&self) -> Vec<&str> {
@@ -84,7 +101,9 @@ pub(super) async fn change(
         .map_err(defect)?
         .map_err(|error| refused(error, &target, removal))?;
     let Edited {
-        created, unsaved, ..
+        created,
+        unsaved,
+        restart,
     } = edited;
     tracing::info!(
         settings = target.keys.join("."),
@@ -99,6 +118,7 @@ pub(super) async fn change(
     let saved = Saved {
         saved: unsaved.is_none(),
         message: unsaved,
+        restart_needed: restart,
     };
     let mut response = (status, fresh(Json(saved))).into_response();
     if created {
@@ -113,7 +133,7 @@ pub(super) async fn change(
     })
 }
 
-fn tagged(etag: &str, mut response: Response) -> Response {
+pub(super) fn tagged(etag: &str, mut response: Response) -> Response {
     response
         .headers_mut()
         .extend(HeaderValue::from_str(etag).map(|etag| (ETAG, etag)));
@@ -125,6 +145,10 @@ fn refused(error: EditError, target: &Target, removal: bool) -> Problem {
         EditError::Missing => target.missing(),
         EditError::Condition(why) => Problem::new(StatusCode::PRECONDITION_FAILED, why),
         EditError::Conflict(why) => Problem::new(StatusCode::CONFLICT, why),
+        EditError::LockedOut(why) => Problem::new(
+            StatusCode::CONFLICT,
+            format!("{why}; send it with ?force=true if that is meant"),
+        ),
         EditError::Refused(refused) => {
             let problem = Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

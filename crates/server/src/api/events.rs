@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
+use hub::Guest;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
@@ -43,6 +44,7 @@ pub(super) struct Filter {
     responses((status = 200, description = "Events without end", content_type = "text/event-stream", body = String), Failure))]
 pub(super) async fn events(
     State(api): State<Api>,
+    guest: Option<Extension<Guest>>,
     Query(filter): Query<Filter>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -69,16 +71,20 @@ pub(super) async fn events(
     let after = after
         .filter(|id| !id.is_empty())
         .map(|id| id.parse().unwrap_or_default());
+    let Extension(guest) = guest.unwrap_or_default();
+    let over = guest.leave().told();
     let feed = Feed {
         listener: api.0.journal.listen(after),
         types,
         _slot: slot,
+        _guest: guest,
     };
     let hello = Event::default().comment("listening").retry(RETRY);
     let hello = stream::once(async { Ok::<_, Infallible>(hello) });
     let events = hello
         .chain(stream::unfold(feed, Feed::next))
-        .take_until(api.0.stop.clone().cancelled_owned());
+        .take_until(api.0.stop.clone().cancelled_owned())
+        .take_until(over);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     let headers = response.headers_mut();
@@ -92,6 +98,8 @@ struct Feed {
     listener: Listener,
     types: Vec<String>,
     _slot: OwnedSemaphorePermit,
+    /// Who listens.
+    _guest: Guest,
 }
 
 impl Feed {

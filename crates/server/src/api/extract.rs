@@ -115,6 +115,7 @@ impl<S: Sync> FromRequestParts<S> for Conditional {
         Ok(Self(Condition {
             matches: tags(&IF_MATCH),
             differs: tags(&IF_NONE_MATCH),
+            reversible_by: None,
         }))
     }
 }

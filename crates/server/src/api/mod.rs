@@ -3,6 +3,7 @@
 //! Read in this order: `router` here (all routes, and their OpenAPI), `extract` (what a request may be), `streams` and
 //! `settings` (streams and channels: how they fare, what they are), `viewers`, `probe`, `config`, `events`, `server`, `page`.
 
+#[expect(unused_qualifications, reason = "in what utoipa makes of parameters")]
 mod config;
 mod edit;
 #[expect(unused_qualifications, reason = "in what utoipa makes of parameters")]
@@ -127,7 +128,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(viewers::list))
         .routes(routes!(viewers::one, viewers::kick))
         .routes(routes!(probe::probe))
-        .routes(routes!(config::config))
+        .routes(routes!(config::config, config::patch))
+        .routes(routes!(config::section, config::patch_section))
         .routes(routes!(events::events))
         .routes(routes!(server::version))
         .routes(routes!(server::status));

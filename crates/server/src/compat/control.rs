@@ -257,6 +257,7 @@ fn failure(error: EditError, expect: Expect) -> Failure {
         EditError::Condition(_) if expect == Expect::New => Failure::StreamExists,
         EditError::Condition(_) | EditError::Missing => Failure::StreamNotFound,
         EditError::Conflict(why) => Failure::Settings(why.to_owned()),
+        EditError::LockedOut(why) => Failure::Settings(why),
         EditError::Refused(refused) => {
             let one = |refused: &crate::config::Refused| {
                 format!("{}: {}", refused.path.join("."), refused.message)

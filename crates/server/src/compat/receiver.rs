@@ -3,19 +3,18 @@
 //! A URL that no stream has becomes one for as long as it is used ([`guests`](super::guests)).
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use egress_webrtc::PROTOCOL;
-use hub::Channel;
+use hub::{Channel, Guest};
 use media::{Kind, Track};
 use serde_json::json;
 
 use super::envelope::Failure;
-use super::webrtc::Watcher;
 use super::{Compat, codec, form};
 
 /// The largest form that is read, in bytes.
@@ -57,14 +56,14 @@ impl IntoResponse for Told {
 /// `url` and `sdp64`.
 async fn stream(
     State(compat): Shared,
-    watcher: Watcher,
+    guest: Option<Extension<Guest>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Told> {
     let mut fields = form::fields(&headers, body).await;
     let [url, offer] = ["url", "sdp64"].map(|name| fields.remove(name).unwrap_or_default());
     let channel = compat.channel_at(&url).await?;
-    let answer = compat.answer(&channel, &watcher, &offer).await?;
+    let answer = compat.answer(&channel, guest, &offer).await?;
     let tracks = names(&channel.tracks().borrow());
     let body = Json(json!({ "tracks": tracks, "sdp64": answer }));
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
@@ -74,7 +73,7 @@ async fn stream(
 async fn receiver(
     State(compat): Shared,
     Path(id): Path<String>,
-    watcher: Watcher,
+    guest: Option<Extension<Guest>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<String, Told> {
@@ -82,17 +81,18 @@ async fn receiver(
     let id = fields.remove("suuid").unwrap_or(id);
     let channel = compat.first_channel(&id)?;
     let data = fields.remove("data").unwrap_or_default();
-    Ok(compat.answer(&channel, &watcher, &data).await?)
+    Ok(compat.answer(&channel, guest, &data).await?)
 }
 
 /// What a stream has: its camera is connected, if it is not.
 async fn codecs(
     State(compat): Shared,
     Path(id): Path<String>,
-    watcher: Watcher,
+    guest: Option<Extension<Guest>>,
 ) -> Result<Response, Told> {
     let channel = compat.first_channel(&id)?;
-    let _watching = channel.watch(watcher.over(PROTOCOL));
+    let Extension(guest) = guest.unwrap_or_default();
+    let _watching = channel.watch(guest.over(PROTOCOL));
     let mut tracks = channel.tracks();
     let known = tracks.wait_for(|tracks| codec::are_known(tracks));
     let known = tokio::time::timeout(CODECS, known)

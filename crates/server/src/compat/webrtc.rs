@@ -1,17 +1,14 @@
 //! `POST …/webrtc`: an offer in Base64 in a form, and the answer in Base64, with all candidates.
 
-use std::net::{IpAddr, SocketAddr};
-
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
-use axum::http::request::Parts;
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use egress_webrtc::{PROTOCOL, Refusal};
-use hub::{Channel, Who};
+use hub::{Channel, Guest};
 
 use super::envelope::Failure;
 use super::{Compat, form};
@@ -29,7 +26,7 @@ pub(super) fn router(compat: Compat) -> Router {
 async fn offer(
     State(compat): State<Compat>,
     Path((id, channel)): Path<(String, String)>,
-    watcher: Watcher,
+    guest: Option<Extension<Guest>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -37,7 +34,7 @@ async fn offer(
         let channel = compat.channel(&id, &channel)?;
         let data = form::fields(&headers, body).await.remove("data");
         compat
-            .answer(&channel, &watcher, &data.unwrap_or_default())
+            .answer(&channel, guest, &data.unwrap_or_default())
             .await
     };
     let answered = answered.await.map(|answer| {
@@ -56,7 +53,7 @@ impl Compat {
     pub(super) async fn answer(
         &self,
         channel: &Channel,
-        watcher: &Watcher,
+        guest: Option<Extension<Guest>>,
         offer: &str,
     ) -> Result<String, Failure> {
         let offer = form::decoded(offer).filter(|offer| !offer.is_empty());
@@ -65,7 +62,8 @@ impl Compat {
         })?;
         let offers = self.0.offers.as_ref();
         let offers = offers.ok_or(Failure::Defect("there is no WebRTC"))?;
-        match offers.answer(channel, watcher.over(PROTOCOL), &offer).await {
+        let Extension(guest) = guest.unwrap_or_default();
+        match offers.answer(channel, guest.over(PROTOCOL), &offer).await {
             Ok(answer) => Ok(form::encoded(&answer)),
             Err(refusal) => Err(refusal.into()),
         }
@@ -80,36 +78,5 @@ impl From<Refusal> for Failure {
             (_, StatusCode::SERVICE_UNAVAILABLE) => Self::Busy(refusal.detail),
             _ => Self::Body(refusal.detail),
         }
-    }
-}
-
-/// Who asks: the address that the server found ([`ConnectInfo`]), and the software as it says itself.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    remote: Option<IpAddr>,
-    agent: Option<String>,
-}
-
-impl Watcher {
-    /// As a viewer over `protocol`.
-    pub(super) fn over(&self, protocol: &'static str) -> Who {
-        Who::new(protocol)
-            .at(self.remote)
-            .using(self.agent.as_deref())
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Watcher {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let agent = parts.headers.get(USER_AGENT);
-        Ok(Self {
-            remote: remote.map(|remote| remote.0.ip()),
-            agent: agent
-                .and_then(|agent| agent.to_str().ok())
-                .map(str::to_owned),
-        })
     }
 }

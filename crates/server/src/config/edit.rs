@@ -1,9 +1,25 @@
 //! Changes to the text of the configuration that leave alone what they don't change: comments, order, references. Pure.
 
+mod list;
+
 use serde_json::{Map, Value as Json};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use crate::redact;
+
+/// Tables whose entries are named by people: each has a header of its own, `[auth.users.ann]`.
+const NAMED: [&str; 3] = ["channels", "users", "keys"];
+
+/// Keys whose values are served as a mask, or with one in it.
+const SECRET: [&str; 7] = [
+    "url",
+    "password",
+    "secret",
+    "signing_key",
+    "credential",
+    "password_hash",
+    "hash",
+];
 
 /// What becomes of what a change does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +50,7 @@ pub(crate) fn set(
 ) -> Result<(), Vec<Refused>> {
     let mut change = Change {
         mode,
+        whole: path.is_empty(),
         path: Vec::new(),
         refused: Vec::new(),
     };
@@ -93,6 +110,8 @@ fn open<'d>(mut table: &'d mut dyn TableLike, path: &[&str]) -> &'d mut dyn Tabl
 
 struct Change {
     mode: Mode,
+    /// It is about all of the document, whose entries are sections.
+    whole: bool,
     path: Vec<String>,
     refused: Vec<Refused>,
 }
@@ -132,9 +151,12 @@ impl Change {
             }
             // In a replacement, what is inside may have gone from the file without having gone from what is served.
             value if served == Some(value) && !value.is_object() => {}
+            Json::Array(items) if !items.is_empty() && items.iter().all(Json::is_object) => {
+                self.list(table, key, items, served);
+            }
             Json::Object(wanted) => {
-                let named = self.path.len() > 1 && self.path[self.path.len() - 2] == "channels";
-                let inner = sub_table(table, key, named || key == "channels");
+                let with_header = self.has_header(key);
+                let inner = sub_table(table, key, with_header);
                 if let Some(inner) = inner {
                     self.table(inner, wanted, served);
                     return;
@@ -143,6 +165,13 @@ impl Change {
             }
             value => self.leaf(table, key, value),
         }
+    }
+
+    /// Whether the table `key`, at the end of the path, gets a header where it is new.
+    fn has_header(&self, key: &str) -> bool {
+        let above = self.path.iter().rev().nth(1);
+        let named = above.is_some_and(|above| NAMED.contains(&above.as_str()));
+        named || NAMED.contains(&key) || self.whole && self.path.len() == 1
     }
 
     fn leaf(&mut self, table: &mut dyn TableLike, key: &str, value: &Json) {
@@ -175,7 +204,7 @@ fn sub_table<'t>(
         let mut fresh = Table::new();
         // `ring.keep = …` within its stream, `[streams.front.channels.main]` on a line of its own.
         fresh.set_dotted(!with_header);
-        fresh.set_implicit(key == "channels");
+        fresh.set_implicit(NAMED.contains(&key));
         table.insert(key, Item::Table(fresh));
     }
     table.get_mut(key).and_then(Item::as_table_like_mut)
@@ -217,6 +246,10 @@ fn forbidden(key: &str, value: &Json) -> Option<&'static str> {
     let text = match value {
         Json::String(text) => text.as_str(),
         Json::Array(items) => return items.iter().find_map(|item| forbidden(key, item)),
+        Json::Object(entries) => {
+            let mut entries = entries.iter();
+            return entries.find_map(|(key, value)| forbidden(key, value));
+        }
         _ => return None,
     };
     if text.contains("${") {
@@ -229,10 +262,15 @@ fn forbidden(key: &str, value: &Json) -> Option<&'static str> {
             "secrets in files of the server can be referred to in its configuration file alone; send the secret itself",
         );
     }
+    if matches!(key, "save_dir" | "cache") {
+        return Some(
+            "where the server writes files is said in its configuration file alone; leave this as it was served",
+        );
+    }
     let masked = text == redact::HIDDEN
         || text.contains(&format!("://{}@", redact::HIDDEN))
         || text.contains(&format!("?{}", redact::HIDDEN));
-    (masked && matches!(key, "url" | "password" | "secret")).then_some(
+    (masked && SECRET.contains(&key)).then_some(
         "this is the mask that stands for a secret; send the secret itself, or leave the value as it was served",
     )
 }

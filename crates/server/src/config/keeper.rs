@@ -40,6 +40,18 @@ pub(crate) trait Follower: fmt::Debug + Send + Sync {
     /// # Errors
     /// What can't be as things are.
     fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue>;
+
+    /// What would keep `author` from changing it back once `loaded` is in force, in words.
+    fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String>;
+}
+
+/// Who changes something, and wants to be able to go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Author {
+    /// Who it is.
+    pub(crate) identity: auth::Identity,
+    /// They came from another machine, by no proxy.
+    pub(crate) remote: bool,
 }
 
 /// What is being worked on, by one at a time.
@@ -94,6 +106,8 @@ pub(crate) struct Condition {
     pub(crate) matches: Option<String>,
     /// `If-None-Match`, as it was sent.
     pub(crate) differs: Option<String>,
+    /// Who must be able to change it back.
+    pub(crate) reversible_by: Option<Author>,
 }
 
 /// A change that was made.
@@ -103,6 +117,8 @@ pub(crate) struct Edited {
     pub(crate) created: bool,
     /// Why it is in memory alone, where it is.
     pub(crate) unsaved: Option<String>,
+    /// The settings that count from the next start on.
+    pub(crate) restart: Vec<&'static str>,
 }
 
 /// Why a change was not made.
@@ -114,6 +130,8 @@ pub(crate) enum EditError {
     Condition(&'static str),
     /// It can't be done as things are.
     Conflict(&'static str),
+    /// Whoever makes it could not change it back: why.
+    LockedOut(String),
     /// It can't be what was sent.
     Refused(Vec<Refused>),
     /// It, or the whole with it, would make no sense: what is wrong below it, and elsewhere.
@@ -191,6 +209,14 @@ impl Keeper {
         Some((self.0.seal.of(&desk.text.document(), path, &served), served))
     }
 
+    /// All of it, with its tag.
+    pub(crate) fn look_at_all(&self) -> (Etag, Arc<View>) {
+        let desk = self.desk();
+        let view = self.view();
+        let etag = self.0.seal.of(&desk.text.document(), &[], &view.served);
+        (etag, view)
+    }
+
     /// What stands in the file, with secrets and references, or would stand there.
     pub(crate) fn document(&self) -> DocumentMut {
         self.desk().text.document()
@@ -204,6 +230,11 @@ impl Keeper {
         condition: &Condition,
     ) -> Result<Edited, EditError> {
         let mut desk = self.desk();
+        if desk.text.is_foreign() && path.first() != Some(&"streams") {
+            return Err(EditError::Conflict(
+                "a file in RTSPtoWeb's form can't say this; `lunette import` makes one in ours of it",
+            ));
+        }
         // What was changed by hand just now counts first.
         self.catch_up(&mut desk).map_err(EditError::File)?;
         let view = self.view();
@@ -233,6 +264,9 @@ impl Keeper {
                 "this is the last channel; delete the stream instead",
             ));
         }
+        if let Some(why) = self.locks_out(condition, &loaded) {
+            return Err(EditError::LockedOut(why));
+        }
         let prepared = self.prepare(&text, &loaded);
         let commit = prepared.map_err(|report| sorted(&report, path))?;
         if text.toml() != desk.text.toml() {
@@ -243,7 +277,13 @@ impl Keeper {
         Ok(Edited {
             created: !there,
             unsaved: desk.unsaved.clone(),
+            restart: self.view().restart.clone(),
         })
+    }
+
+    fn locks_out(&self, condition: &Condition, loaded: &Loaded) -> Option<String> {
+        let author = condition.reversible_by.as_ref()?;
+        self.0.follower.get()?.locks_out(author, loaded)
     }
 
     /// Reads the file anew, if it or a file it names has changed, or if there was something wrong: it may be right by now. Blocks. A file that makes no sense changes nothing; what

@@ -40,7 +40,9 @@ pub(crate) use compat::Compat;
 pub(crate) use edit::{Mode, Refused};
 pub(crate) use environment::Environment;
 pub(crate) use issue::{Issue, Report};
-pub(crate) use keeper::{Change, Condition, EditError, Edited, Follower, Keeper, View, one_stream};
+pub(crate) use keeper::{
+    Author, Change, Condition, EditError, Edited, Follower, Keeper, View, one_stream,
+};
 use ordered::Ordered;
 use parse::Parsed as File;
 pub(crate) use proxies::{Ancestor, BasePath, Network};

@@ -34,6 +34,11 @@ impl Client {
         forwarded: false,
     };
 
+    /// Whether it is another machine, whose request came by no proxy.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.forwarded && !self.address.is_loopback() && !self.address.is_unspecified()
+    }
+
     /// The client of a request with `headers` that came over the connection to `peer`.
     ///
     /// The header `Forwarded` (RFC 7239) or those that begin with `X-Forwarded-` count where the peer is one of `trusted`;

@@ -1,13 +1,12 @@
 //! What happens to every request before it is known which route it is for: who it is from, and under which path all
 //! this is served.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::header::LOCATION;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -56,15 +55,7 @@ impl App for Site {
     fn answer(&self, peer: Peer, mut request: Request) -> Passing {
         let entry = self.entry.get();
         let client = Client::of(peer, request.headers(), &entry.trusted);
-        // Whoever shows viewers shows them, and not the proxy.
-        let remote = if client.address == peer.address.ip() {
-            peer.address
-        } else {
-            SocketAddr::new(client.address, 0)
-        };
-        let extensions = request.extensions_mut();
-        extensions.insert(client);
-        extensions.insert(ConnectInfo(remote));
+        request.extensions_mut().insert(client);
         self.pass(entry, request)
     }
 }

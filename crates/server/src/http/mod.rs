@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use hub::Registry;
 
 pub(crate) use assets::Assets;
+pub(crate) use client::Client;
 pub(crate) use entry::Entry;
 pub(crate) use front::{Front, Policies};
 pub(crate) use guard::{Guard, Refusal};

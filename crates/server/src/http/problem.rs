@@ -51,6 +51,14 @@ impl Problem {
         }
     }
 
+    /// With more to say.
+    #[must_use]
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.detail.push_str("; ");
+        self.detail.push_str(more);
+        self
+    }
+
     /// With the field at `pointer` being to blame.
     #[must_use]
     pub(crate) fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,14 +17,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use egress_mp4::Recording;
 use futures_util::stream;
-use hub::{Channel, Who};
+use hub::{Channel, Guest, Who};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tracing::Instrument as _;
 
 use super::Compat;
 use super::envelope::Failure;
-use super::webrtc::Watcher;
 use shelf::Fresh;
 pub(super) use shelf::Shelf;
 
@@ -49,7 +48,7 @@ async fn begin(
     State(compat): Shared,
     method: Method,
     Path((id, channel, length)): Path<(String, String, String)>,
-    watcher: Watcher,
+    guest: Option<Extension<Guest>>,
 ) -> Result<&'static str, Failure> {
     compat.allows(&method)?;
     let channel = compat.channel(&id, &channel)?;
@@ -76,7 +75,8 @@ async fn begin(
         .unwrap_or_else(|error| Err(io::Error::other(error)));
     let (shelf, name, fresh) = opened.map_err(|error| unwritable(&error))?;
     let span = tracing::info_span!("recording", stream = %channel.stream(), channel = %channel.id(), file = name);
-    let who = watcher.over(egress_mp4::PROTOCOL);
+    let Extension(guest) = guest.unwrap_or_default();
+    let who = guest.for_good().over(egress_mp4::PROTOCOL);
     tokio::spawn(record(channel, who, length, shelf, fresh, turn).instrument(span));
     Ok("await save started")
 }

@@ -142,3 +142,93 @@ fn removing_takes_a_stream_or_a_channel_and_nothing_else() {
         "{text}"
     );
 }
+
+const LISTS: &str = "\
+[webrtc]
+ice_servers = [
+  { url = \"stun:a\" },
+  { url = \"turn:b\", username = \"u\", credential = \"${TURN}\" },
+]
+
+# The log.
+[[webhooks]]
+url = \"http://h/log\" # here
+secret = \"s3cret\"
+";
+
+fn listed(wanted: &Json) -> Result<String, Vec<Refused>> {
+    let served = json!({
+        "webrtc": {"ice_servers": [{"url": "stun:a"}, {"url": "turn:b", "username": "u", "credential": "***"}]},
+        "webhooks": [{"url": "http://h/log", "secret": "***"}]});
+    let mut document: DocumentMut = LISTS.parse().unwrap();
+    let wanted = wanted.as_object().unwrap();
+    set(&mut document, &[], wanted, Some(&served), Mode::Merge)?;
+    Ok(document.to_string())
+}
+
+#[test]
+fn what_is_in_a_list_keeps_its_secret_wherever_it_goes() {
+    let turn = json!({"url": "turn:b", "username": "me", "credential": "***"});
+    let text = listed(&json!({"webrtc": {"ice_servers": [turn, {"url": "stun:c"}]},
+        "webhooks": [{"url": "http://h/new"}, {"url": "http://h/log", "secret": "***", "events": ["stream.*"]}]}))
+    .unwrap();
+    let toml: toml::Table = text.parse().unwrap();
+    let servers = toml["webrtc"]["ice_servers"].as_array().unwrap();
+    assert_eq!(servers.len(), 2);
+    assert_eq!(servers[0]["credential"].as_str(), Some("${TURN}"));
+    assert_eq!(servers[0]["username"].as_str(), Some("me"));
+    let hooks = toml["webhooks"].as_array().unwrap();
+    assert_eq!(hooks[0]["url"].as_str(), Some("http://h/new"));
+    assert!(hooks[0].get("secret").is_none());
+    assert_eq!(hooks[1]["secret"].as_str(), Some("s3cret"));
+    assert!(text.contains("# here\n"), "{text}");
+}
+
+#[test]
+fn a_mask_in_a_list_stands_for_the_secret_of_that_one_alone() {
+    for (wanted, at) in [
+        (
+            json!({"webhooks": [{"url": "http://elsewhere/", "secret": "***"}]}),
+            "webhooks.0.secret",
+        ),
+        (
+            json!({"webrtc": {"ice_servers": [{"url": "stun:a"}, {"url": "turn:evil", "username": "u", "credential": "***"}]}}),
+            "webrtc.ice_servers.1.credential",
+        ),
+        (
+            json!({"webhooks": [{"url": "http://h/log", "secret": "${AWS_SECRET}"}]}),
+            "webhooks.0.secret",
+        ),
+        (
+            json!({"webhooks": [{"url": "http://h/log"}, 1, {"secret_file": "/etc/shadow"}]}),
+            "webhooks",
+        ),
+        (
+            json!({"tls": {"acme": {"cache": "/etc"}}}),
+            "tls.acme.cache",
+        ),
+    ] {
+        let refused = listed(&wanted).unwrap_err();
+        assert_eq!(refused[0].path.join("."), at, "{wanted}");
+    }
+}
+
+#[test]
+fn what_a_section_names_stands_in_tables_that_people_would_write() {
+    let wanted = json!({"server": {"drain": "2s"}, "webrtc": {"ice_servers": []},
+        "auth": {"session": "1h", "users": {"ann": {"role": "viewer", "password_hash": "x"}}, "jwt": {"issuer": "us"}}});
+    let text = listed(&wanted).unwrap();
+    for part in [
+        "[server]\ndrain = \"2s\"\n",
+        "[auth]\nsession = \"1h\"\njwt.issuer = \"us\"\n",
+        "[auth.users.ann]\nrole = \"viewer\"\npassword_hash = \"x\"\n",
+        "# The log.\n[[webhooks]]\n",
+        "ice_servers = []\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(
+        listed(&json!({"webhooks": null})).unwrap().find("webhooks"),
+        None
+    );
+}

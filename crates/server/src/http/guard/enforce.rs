@@ -6,16 +6,21 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use auth::{Action, Grants, Identity, Policy, Token, Who};
+use auth::{Action, Grants, Identity, Policy, Sessions, Token, Who};
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION, UPGRADE};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, LOCATION, UPGRADE, USER_AGENT,
+};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hub::{Guest, WeakLeave};
 use percent_encoding::percent_decode_str;
 
+use super::guests::Admitted;
 use super::needs::{self, Need};
-use super::{Guard, Presented, Refusal, Watching, carry, now, origin};
+use super::{Current, Guard, Presented, Refusal, Watching, carry, now, origin};
 use crate::compat;
 use crate::http::client::Client;
 
@@ -39,6 +44,8 @@ struct Entry {
     pass: Option<Pass>,
     /// For a route that shows what they may see.
     identity: Option<Identity>,
+    /// For a route whose answer lasts.
+    guest: Option<Guest>,
 }
 
 /// What has to be done about the answer to somebody who was let in.
@@ -114,6 +121,11 @@ impl<'r> Asked<'r> {
         })
     }
 
+    /// Whether the route has to know who it is.
+    fn asks_who(&self) -> bool {
+        matches!(self.need, Need::Some(_)) || self.pattern.is_some_and(needs::asks_who)
+    }
+
     fn changes(&self) -> bool {
         needs::changes(self.request.method(), self.pattern.unwrap_or_default())
     }
@@ -186,6 +198,9 @@ impl Entry {
         if let Some(identity) = self.identity {
             request.extensions_mut().insert(identity);
         }
+        if let Some(guest) = self.guest {
+            request.extensions_mut().insert(guest);
+        }
         self.pass
     }
 }
@@ -206,9 +221,11 @@ impl Guard {
         if asked.need == Need::Open {
             return Some(Ok(Entry::default()));
         }
-        let policy = self.policy();
+        // Before the policy: who is let in by an older one is judged anew.
+        let current = self.current();
+        let policy = current.policy();
         let identity = self.recognise(&policy, asked)?;
-        Some(self.settle(&policy, asked, &identity))
+        Some(self.settle(&current, &policy, asked, &identity))
     }
 
     fn recognise<'p>(&self, policy: &'p Policy, asked: &Asked<'_>) -> Option<Cow<'p, Identity>> {
@@ -240,11 +257,12 @@ impl Guard {
             let asked = Asked::of(&request, &presented);
             (asked.watching(), asked.client.address)
         };
+        let current = self.current();
         let identity = self.identify(&presented, address, watching.as_ref()).await;
         let entry = {
             let asked = Asked::of(&request, &presented);
             let identity = identity.map_err(|refusal| asked.refused(refusal, &Who::Anonymous))?;
-            self.settle(&self.policy(), &asked, &identity)?
+            self.settle(&current, &current.policy(), &asked, &identity)?
         };
         Ok((entry.of(&mut request), request))
     }
@@ -253,13 +271,14 @@ impl Guard {
     #[expect(clippy::result_large_err, reason = "moved once, on its way out")]
     fn settle(
         &self,
+        current: &Arc<Current>,
         policy: &Policy,
         asked: &Asked<'_>,
         identity: &Identity,
     ) -> Result<Entry, Response> {
         if identity.who == Who::Local && !asked.is_local() {
             let nobody = Identity::new(Who::Anonymous, Grants::none());
-            return self.settle(policy, asked, &nobody);
+            return self.settle(current, policy, asked, &nobody);
         }
         let (who, stream) = (&identity.who, asked.stream.as_deref());
         if asked.is_forged(who) {
@@ -280,8 +299,34 @@ impl Guard {
         };
         Ok(Entry {
             pass: Some(pass),
-            identity: matches!(asked.need, Need::Some(_)).then(|| identity.clone()),
+            identity: asked.asks_who().then(|| identity.clone()),
+            guest: asked
+                .pattern
+                .is_some_and(needs::lasts)
+                .then(|| self.guest(current, asked, identity)),
         })
+    }
+
+    /// Who was let in as `identity` for as long as that is good.
+    fn guest(&self, current: &Arc<Current>, asked: &Asked<'_>, identity: &Identity) -> Guest {
+        let session = match asked.presented {
+            Presented::Cookie(secret) if matches!(identity.who, Who::User(_)) => {
+                Some(Sessions::name(secret))
+            }
+            _ => None,
+        };
+        let leave = self.lets_in(Admitted {
+            identity: identity.clone(),
+            need: asked.need,
+            stream: asked.stream.as_deref().map(str::to_owned),
+            session,
+            local: asked.is_local(),
+            by: Arc::clone(current),
+            leave: WeakLeave::default(),
+        });
+        let address = Some(asked.client.address).filter(|address| !address.is_unspecified());
+        let agent = asked.request.headers().get(USER_AGENT);
+        Guest::new(address, leave).using(agent.and_then(|agent| agent.to_str().ok()))
     }
 
     /// Where a playlist is whose relative URLs carry who may watch: in the path, so that every player asks for all else with it.

@@ -1,12 +1,14 @@
 //! Who somebody is and what they may do, for the routes and for what is no HTTP route.
 //!
 //! `needs` is what every route needs, `carry` what a request says of who sends it, `origin` whose page made it; the
-//! [`auth::Policy`] decides. Read [`Guard::identify`], then `enforce`, which stands around all routes.
+//! [`auth::Policy`] decides. Read [`Guard::identify`], then `enforce`, which stands around all routes, and `guests`, which is about
+//! those who were let in.
 
 mod backend;
 mod carry;
 mod enforce;
 mod fetch;
+mod guests;
 mod jwks;
 mod needs;
 mod origin;
@@ -17,7 +19,7 @@ mod session;
 mod tokens;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use auth::{
@@ -30,6 +32,7 @@ use self::backend::{Backend, Question};
 pub(crate) use self::carry::{Presented, strip};
 pub(super) use self::enforce::{Admission, Asking, Pass};
 use self::fetch::Fetch;
+use self::guests::Guests;
 use self::jwks::Jwks;
 use self::needs::{Need, Proto};
 use self::passwords::Passwords;
@@ -51,6 +54,7 @@ struct Inner {
     current: RwLock<Arc<Current>>,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
+    guests: Guests,
     passwords: Passwords,
     fetch: Fetch,
     stop: CancellationToken,
@@ -97,6 +101,7 @@ impl Guard {
             current: RwLock::new(Arc::new(current)),
             sessions: Mutex::default(),
             throttle: Mutex::default(),
+            guests: Guests::default(),
             passwords: Passwords::default(),
             fetch,
             stop: stop.clone(),
@@ -105,7 +110,8 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Guards as `settings` say from the next request on, a server that only this machine can reach if it is `local`. Whoever is logged in stays so, if they are still known.
+    /// Guards as `settings` say from the next request on, a server that only this machine can reach if it is `local`. Whoever is
+    /// logged in stays so, if they are still known; who watches and would not be let in again is told to leave.
     ///
     /// # Errors
     /// What is wrong with the settings; those before are kept.
@@ -124,6 +130,8 @@ impl Guard {
             .unwrap_or_else(PoisonError::into_inner);
         place.over.cancel();
         *place = current;
+        drop(place);
+        self.review(self::now());
         Ok(())
     }
 
@@ -235,12 +243,12 @@ impl Guard {
     }
 
     fn session(&self, policy: &Policy, cookie: &str) -> Option<Identity> {
-        let sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        policy.session(&sessions, cookie, now())
+        policy.session(&self.sessions(), cookie, now())
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        let sessions = self.0.sessions.lock();
+        sessions.unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn token(

@@ -87,6 +87,7 @@ pub(super) const TABLE: &[Row] = &[
     ("/api/v1/events", CONTROL, CONTROL),
     ("/api/v1/probe", CONTROL, CONTROL),
     ("/api/v1/config", CONTROL, CONTROL),
+    ("/api/v1/config/{section}", CONTROL, CONTROL),
     ("/api/v1/status", CONTROL, CONTROL),
     // RTSPtoWeb's control API, with the passwords of cameras in it, and its recordings.
     ("/streams", CONTROL, CONTROL),
@@ -177,6 +178,21 @@ pub(super) const TABLE: &[Row] = &[
         CONTROL,
     ),
 ];
+
+/// Whether the handler of the route `pattern` has to know who asks, beyond what they may: it finds them in the extensions.
+pub(super) fn asks_who(pattern: &str) -> bool {
+    pattern.starts_with("/api/v1/config")
+}
+
+/// Whether the answer of the route `pattern` lasts, or begins something that does: who asks may have to leave.
+pub(super) fn lasts(pattern: &str) -> bool {
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    // RTSPtoWebRTC's routes name a stream at their end.
+    matches!(last, "mse" | "whep" | "webrtc" | "events" | "stream")
+        || pattern.starts_with("/stream/receiver/")
+        || pattern.starts_with("/stream/codec/")
+        || pattern.contains("/save/mp4/")
+}
 
 /// What `method` on the route `pattern` needs. No pattern: no route answers, but the pages.
 pub(super) fn of(method: &Method, pattern: Option<&str>) -> Need {

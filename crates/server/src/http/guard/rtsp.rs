@@ -2,7 +2,9 @@
 
 use auth::{Action, Grants, Identity, Who};
 use egress_rtsp::{Admission, Ask, Gate, Refused};
+use hub::{Leave, WeakLeave};
 
+use super::guests::Admitted;
 use super::needs::{Need, Proto};
 use super::{Guard, Presented, Refusal, Watching};
 
@@ -13,25 +15,32 @@ impl Gate for Guard {
 }
 
 impl Guard {
-    async fn admit_rtsp(&self, ask: Ask) -> Result<(), Refusal> {
+    async fn admit_rtsp(&self, ask: Ask) -> Result<Leave, Refusal> {
         let watching = Watching {
             stream: ask.stream,
             channel: ask.channel.unwrap_or_default(),
             proto: Proto::Rtsp,
         };
         let presented = Presented::from(ask.presented);
+        let (by, local) = (self.current(), ask.address.is_loopback());
         let mut identity = self
             .identify(&presented, ask.address, Some(&watching))
             .await?;
         // The RTSP server may be reached from elsewhere where the pages can't be.
-        if identity.who == Who::Local && !ask.address.is_loopback() {
+        if identity.who == Who::Local && !local {
             identity = Identity::new(Who::Anonymous, Grants::none());
         }
-        self.decide(
-            &identity,
-            Need::Stream(Action::Watch),
-            Some(&watching.stream),
-        )
+        let need = Need::Stream(Action::Watch);
+        self.decide(&identity, need, Some(&watching.stream))?;
+        Ok(self.lets_in(Admitted {
+            identity,
+            need,
+            stream: Some(watching.stream),
+            session: None,
+            local,
+            by,
+            leave: WeakLeave::default(),
+        }))
     }
 }
 
@@ -77,7 +86,7 @@ mod tests {
             presented,
             address: IpAddr::from(from),
         };
-        Gate::admit(guard, ask).await
+        Gate::admit(guard, ask).await.map(drop)
     }
 
     fn guard(auth: &str) -> Guard {

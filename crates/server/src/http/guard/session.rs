@@ -1,7 +1,5 @@
 //! `/api/v1/session`: who somebody is to this server, logging in and logging out.
 
-use std::sync::PoisonError;
-
 use auth::{Action, Identity, Policy};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
@@ -124,12 +122,7 @@ async fn logout(
         return Refusal::CrossSite.response(request.headers(), false);
     }
     if let Some(cookie) = carry::cookie(request.headers(), COOKIE_NAME) {
-        let mut sessions = guard
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        sessions.end(&cookie);
+        guard.sessions().end(&cookie);
     }
     let base = base.map_or_else(String::new, |Extension(Base(base))| base.to_string());
     let gone = format!("{COOKIE_NAME}=; Path={base}/; Max-Age=0; HttpOnly; SameSite=Strict");
@@ -165,12 +158,7 @@ impl Guard {
         let policy = self.policy();
         let user = policy.named(name)?;
         let seconds = self.current().settings.session.0.as_secs();
-        let mut sessions = self
-            .0
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let secret = Policy::begin_session(&mut sessions, user, seconds, now());
+        let secret = Policy::begin_session(&mut self.sessions(), user, seconds, now());
         let secure = if secure { "; Secure" } else { "" };
         let cookie = format!(
             "{COOKIE_NAME}={secret}; Path={base}/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
