@@ -22,6 +22,9 @@ const FREEZE_MS = 500;
 /** Between two that begin. */
 const APART_MS = 3_000;
 
+/** What led to each freeze is kept. */
+const TRACED = process.env.TRACE === "1";
+
 const [seconds = "600", ...named] = process.argv.slice(2);
 const wanted = named.length > 0 ? named : [...PLAYERS, "ffmpeg"];
 const percentile = (sorted, share) => sorted[Math.round((sorted.length - 1) * share)];
@@ -61,11 +64,14 @@ const rows = {};
 const reader = wanted.includes("ffmpeg") ? ffmpeg(url) : null;
 const players = [];
 for (const lib of wanted.filter((name) => name !== "ffmpeg")) {
-  players.push(await pages.play(browser, lib, url));
+  players.push(await pages.play(browser, lib, url, { traced: TRACED }));
   await span(APART_MS);
 }
 await span(Number(seconds) * 1000);
-for (const player of players) rows[player.lib] = judge(await player.report());
+for (const player of players) {
+  rows[player.lib] = judge(await player.report());
+  for (const [place, lines] of (await player.freezes()).entries()) writeFileSync(join(WORK, `freeze-${player.lib}-${place}.txt`), lines.join("\n"));
+}
 if (reader) rows.ffmpeg = await reader;
 for (const [name, figures] of Object.entries(rows)) console.log(name.padEnd(10), JSON.stringify(figures));
 writeFileSync(join(WORK, "players.json"), JSON.stringify(rows, null, 2));

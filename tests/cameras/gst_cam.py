@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 
 import gi
 
@@ -281,7 +282,7 @@ class StampFactory(GstRtspServer.RTSPMediaFactory):
         # threads=1: frame threads would hold 75 ms of pictures back.
         self.set_launch(
             f"( appsrc name=film is-live=true format=time do-timestamp=true "
-            f"caps=video/x-raw,format=I420,width={self.width},height={self.height},framerate={args.fps}/1 "
+            f"caps=video/x-raw,format=I420,width={self.width},height={self.height},framerate={args.fps.numerator}/{args.fps.denominator} "
             f"! queue ! x264enc tune=zerolatency speed-preset=ultrafast threads=1 sliced-threads=false "
             f"bitrate={args.kbps} key-int-max={args.gop} ! video/x-h264,profile=baseline "
             "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency "
@@ -319,7 +320,7 @@ class StampFactory(GstRtspServer.RTSPMediaFactory):
                 frame[y * width + left : y * width + left + side] = square
             if source.emit("push-buffer", Gst.Buffer.new_wrapped(bytes(frame))) != Gst.FlowReturn.OK:
                 return
-            n, due = n + 1, due + 1 / self.args.fps
+            n, due = n + 1, due + float(1 / self.args.fps)
             stopped.wait(max(0.0, due - time.monotonic()))
 
 
@@ -393,7 +394,7 @@ def arguments():
     add("--tls", metavar="CERTIFICATE,KEY")
     add("--proto", choices=["tcp", "udp", "both"], default="both")
     add("--size", default="1280x720")
-    add("--fps", type=int, default=25)
+    add("--fps", type=Fraction, default=Fraction(25), help="of --stamp; 1/5 is a picture every five seconds")
     add("--kbps", type=int, default=2000)
     add("--gop", type=int, default=50, help="pictures from key frame to key frame of --stamp")
     return parser.parse_args()

@@ -17,6 +17,55 @@ const SCRIPTS = {
 /** The names of the players. */
 export const PLAYERS = Object.keys(SCRIPTS);
 
+/**
+ * Runs in the page: keeps the last that was asked for, buffered and said by the player, and puts it aside where no picture is
+ * presented for half a second: `window.trace.freezes`.
+ */
+function trace() {
+  const KEPT = 600;
+  const FREEZE_MS = 500;
+  const AFTER_MS = 5000;
+  const video = document.querySelector("video");
+  const began = Date.now();
+  const lines = [];
+  const note = (what) => {
+    lines.push(`${Date.now() - began} ${what}`);
+    if (lines.length > KEPT) lines.shift();
+  };
+  const freezes = [];
+  const say = (...words) => note(words.map((word) => (typeof word === "string" ? word : "")).join(" ").slice(0, 300));
+  window.trace = { freezes, logger: { log: say, warn: say, error: say, info: say, debug: say, trace: say } };
+
+  const open = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    const asked = Date.now();
+    let first = 0;
+    this.addEventListener("readystatechange", () => (first ||= this.readyState === 2 ? Date.now() : 0));
+    this.addEventListener("loadend", () => note(`GET ${String(url).split("/").slice(-1)} ${this.status} first ${first - asked} all ${Date.now() - asked}`));
+    return open.call(this, method, url, ...rest);
+  };
+  for (const name of ["waiting", "seeking", "seeked", "ratechange", "pause", "playing"]) {
+    video.addEventListener(name, () => note(`${name} at ${video.currentTime.toFixed(3)} x${video.playbackRate}`));
+  }
+
+  let [ticked, presented, frozen] = [performance.now(), performance.now(), false];
+  const seen = () => {
+    [presented, frozen] = [performance.now(), false];
+    video.requestVideoFrameCallback(seen);
+  };
+  video.requestVideoFrameCallback(seen);
+  setInterval(() => {
+    const now = performance.now();
+    const ranges = Array.from({ length: video.buffered.length }, (_, i) => `${video.buffered.start(i).toFixed(3)}-${video.buffered.end(i).toFixed(3)}`);
+    note(`tick ${(now - ticked).toFixed(0)} at ${video.currentTime.toFixed(3)} of ${ranges.slice(-3)} x${video.playbackRate} ready ${video.readyState} seen ${(now - presented).toFixed(0)} ago`);
+    ticked = now;
+    if (!frozen && now - presented > FREEZE_MS && freezes.length < 20) {
+      frozen = true;
+      setTimeout(() => freezes.push(lines.slice()), AFTER_MS);
+    }
+  }, 100);
+}
+
 /** Runs in the page: plays `src` with `lib`; what is seen is in `window.seen`. */
 function play(lib, src, debug) {
   const video = document.querySelector("video");
@@ -33,7 +82,7 @@ function play(lib, src, debug) {
   const start = {
     hlsjs() {
       // Settings with which it stays near live: out of the box it never catches up, and moves a second away with each stall.
-      const hls = new window.Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.2, liveSyncOnStallIncrease: 0.1, debug });
+      const hls = new window.Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.2, liveSyncOnStallIncrease: 0.1, debug: window.trace?.logger ?? debug });
       hls.on(window.Hls.Events.ERROR, (_, data) => error(`${data.fatal ? "fatal " : ""}${data.details} ${data.reason ?? ""}`));
       hls.loadSource(src);
       hls.attachMedia(video);
@@ -84,12 +133,13 @@ export class Pages {
     this.http = `http://127.0.0.1:${server.address().port}`;
   }
 
-  /** Plays `src` with `lib` in a new page of `browser`; `log` gets what the player writes to the console. */
-  async play(browser, lib, src, { log } = {}) {
+  /** Plays `src` with `lib` in a new page of `browser`; `log` gets what the player writes to the console; `traced` keeps what led to freezes. */
+  async play(browser, lib, src, { log, traced } = {}) {
     const tab = await browser.newPage();
     if (log) tab.on("console", (message) => log(message.text()));
     await tab.goto(`${this.http}/${lib}`);
     await tab.evaluate(`(${inPage})(); undefined`);
+    if (traced) await tab.evaluate(`(${trace})(); undefined`);
     await tab.evaluate(`(${play})(${JSON.stringify(lib)}, ${JSON.stringify(src)}, ${Boolean(log)}); undefined`);
     return new HlsPlayer(tab, lib);
   }
@@ -124,6 +174,11 @@ export class HlsPlayer {
       throw new Error(`${error.message}\n${pictures?.length} pictures; ${JSON.stringify(rest)}`);
     }
     return report;
+  }
+
+  /** What led to the freezes of a player that is `traced`. */
+  freezes() {
+    return this.tab.evaluate("window.trace?.freezes ?? []");
   }
 
   close() {
