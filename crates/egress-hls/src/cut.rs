@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::Settings;
 use crate::lanes::Unit;
-use crate::timing::{GRAIN, SECOND, Timing, grained, nanos};
+use crate::timing::{GRAIN, ROUNDING, SECOND, Timing, grained, nanos};
 use crate::window::Segment;
 
 /// How long a part waits for its sound, in nanoseconds of picture.
@@ -85,7 +85,8 @@ impl Cut<'_> {
         }
     }
 
-    /// Whether a segment begins with `unit`, before which `count` samples wait.
+    /// Whether a segment begins with `unit`, before which `count` samples wait: with a keyframe, and with a picture that is longer than a
+    /// part and would have to be cut in time, so that none is without a picture.
     fn ends_segment(&self, unit: &Unit, count: usize) -> bool {
         let Some(open) = self.open else {
             return false;
@@ -97,6 +98,9 @@ impl Cut<'_> {
         } else {
             0
         };
-        unit.starts() && something && so_far >= least && self.picture
+        let keyframe = unit.starts() && so_far >= least;
+        let long =
+            unit.length > self.timing.part && so_far + unit.length > self.timing.target + ROUNDING;
+        self.picture && something && (keyframe || long)
     }
 }

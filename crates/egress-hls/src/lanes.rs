@@ -8,6 +8,7 @@ use media::time::{nanos_to_ticks, ticks_to_nanos};
 use media::{Format, Frame, Kind, Track};
 
 use crate::layout::{Entry, Layout};
+use crate::pace::Pace;
 
 /// What a frame becomes.
 #[derive(Debug)]
@@ -27,8 +28,6 @@ pub(crate) struct Unit {
     /// Decode time.
     pub(crate) at: i64,
     pub(crate) length: i64,
-    /// Decode time as the camera has it: a picture that comes late is placed early.
-    pub(crate) due: i64,
     /// What came before it is not what it continues: a loss, or another session of the camera.
     pub(crate) breaks: bool,
     /// The camera's wall clock, since the Unix epoch, where it is known.
@@ -48,6 +47,9 @@ impl Unit {
     }
 }
 
+/// Frames that wait until it is known how far pictures are apart; with more, it is not waited for.
+const MAX_HELD: usize = 2048;
+
 /// The way of the frames of a Stream.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
@@ -59,6 +61,9 @@ pub(crate) struct Lanes {
     broken: bool,
     /// The decode time of the newest picture in nanoseconds.
     picture: Option<i64>,
+    pace: Pace,
+    /// What came while the pace was not known.
+    held: Vec<Frame>,
 }
 
 /// The way of one track.
@@ -81,12 +86,55 @@ impl Lanes {
         let Some(place) = self.place(frame) else {
             return steps;
         };
+        self.learn(frame, place);
+        if self.pace.waits() && self.held.len() < MAX_HELD {
+            self.held.push(frame.clone());
+            return steps;
+        }
+        for held in std::mem::take(&mut self.held) {
+            if let Some(place) = self.place(&held) {
+                self.put(&held, place, &mut steps);
+            }
+        }
+        self.put(frame, place, &mut steps);
+        steps
+    }
+
+    /// From picture to picture in nanoseconds, where it is known.
+    pub(crate) fn step(&self) -> Option<i64> {
+        self.pace.step()
+    }
+
+    /// Learns from `frame` how far pictures are apart.
+    fn learn(&mut self, frame: &Frame, place: usize) {
+        let at = frame.dts_nanos();
+        if self.ways[0].entry.kind() != Kind::Video {
+            return;
+        }
+        if place > 0 {
+            return self.pace.sound(at);
+        }
+        if frame.keyframe && (frame.discontinuity || self.broken) {
+            // What was held is of a session that is over.
+            self.held.clear();
+            self.pace.restart();
+        }
+        let before = self.pace;
+        self.pace.picture(at, self.ways.len() == 1);
+        if let Some(step) = self.pace.step().filter(|_| before.waits()) {
+            let ticks = nanos_to_ticks(step, self.ways[0].entry.clock());
+            self.ways[0].timeline = Timeline::of_step(u32::try_from(ticks).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Gives `frame` its place in time.
+    fn put(&mut self, frame: &Frame, place: usize, steps: &mut Vec<Step>) {
         let leads = place == 0 && frame.keyframe;
         let breaks = leads && (frame.discontinuity || std::mem::take(&mut self.broken));
         let lane = &mut self.ways[place];
         if breaks {
             // After a break, times count as they are: nothing is there that they would have to follow.
-            lane.timeline = Timeline::default();
+            lane.timeline.restart();
         }
         steps.extend(lane.push(frame, place, breaks));
         if place == 0 {
@@ -98,7 +146,6 @@ impl Lanes {
         } else {
             self.ways[place].hear(self.picture);
         }
-        steps
     }
 
     /// Frames were passed over; the next one is a keyframe.
@@ -197,7 +244,6 @@ impl Lane {
                 let unit = unit(sample, clock, place, frame.arrival);
                 steps.push(Step::Unit(Unit {
                     breaks: breaks && steps.is_empty(),
-                    due: frame.dts_nanos(),
                     wallclock,
                     ..unit
                 }));
@@ -235,7 +281,6 @@ fn unit(sample: Sample, clock: u32, lane: usize, arrival: Instant) -> Unit {
         lane,
         at,
         length: nanos(sample.dts + u64::from(sample.duration), clock) - at,
-        due: at,
         sample,
         breaks: false,
         wallclock: None,

@@ -1,6 +1,6 @@
 //! LL-HLS and HLS; `docs/hls.md` says what is served, `docs/decisions/0006-hls-time.md` why so.
 //!
-//! Read in this order: [`router`] (the URLs), `lanes` and `layout` (frames to samples: which tracks, at which
+//! Read in this order: [`router`] (the URLs), `lanes`, `layout` and `pace` (frames to samples: which tracks, at which
 //! times), `packager`, `cut`, `timing` and `mux` (samples to parts and segments), `window` (what is listed and what is still there),
 //! `calendar` (dates), `playlist` (the text), all of them pure; `snapshot` (what is published after each part and
 //! shared by all who ask), `ask` (what a player may ask for), `stage` (one task a Channel, begun by who asks first),
@@ -16,6 +16,7 @@ mod cut;
 mod lanes;
 mod layout;
 mod mux;
+mod pace;
 mod packager;
 mod playlist;
 mod routes;

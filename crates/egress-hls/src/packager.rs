@@ -19,16 +19,8 @@ use crate::lanes::{Lanes, Step, Unit};
 use crate::layout::Layout;
 use crate::mux::{self, Span};
 use crate::playlist;
-use crate::timing::{GRAIN, SECOND, Timing, grained, nanos};
+use crate::timing::{GRAIN, ROUNDING, Timing, grained};
 use crate::window::{Bounds, Map, Numbers, Window};
-
-/// How much longer than the target duration a segment may be: durations count as rounded
-/// (draft-pantos-hls-rfc8216bis §4.4.3.1).
-const ROUNDING: i64 = SECOND / 2 - GRAIN;
-
-/// Between the length of a part and this, in nanoseconds, a step between two pictures may be a stall: the next
-/// step is looked at too.
-const DOUBTED_STEP: i64 = 2 * SECOND;
 
 /// Samples of a track that wait for their part; the oldest sound goes first, a picture makes a part.
 const MAX_PENDING: usize = 2048;
@@ -197,7 +189,7 @@ impl Packager {
         let Some(edge) = self.edge else {
             return false;
         };
-        let Some(timing) = self.time(all) else {
+        let Some(timing) = self.time() else {
             return false;
         };
         if self.pending[0]
@@ -216,7 +208,9 @@ impl Packager {
             .pending
             .get(1)
             .is_some_and(|lane| lane.front().is_some_and(sound));
-        if slot.count == 0 && slot.cut && (slot.end <= edge || !heard) {
+        if slot.count == 0 && slot.cut && (slot.end - edge < timing.part / 2 || !heard) {
+            // No short part of sound alone, on which hls.js (1.7) waits for the whole next segment: it takes a segment for
+            // complete that lacks less than 200 ms, and asks for no more of it, nor for what follows.
             self.window.end();
             return true;
         }
@@ -319,7 +313,7 @@ impl Packager {
         let lead = self.pending[0].front().filter(|unit| unit.starts());
         if let Some(lead) = lead.filter(|_| self.calendar.astray()) {
             self.calendar.begin(lead.at, lead.wallclock, lead.arrival);
-            self.discontinuity = true;
+            self.discontinuity |= self.window.next_part() > 0;
         }
         let date = self.calendar.date(edge);
         let discontinuity = std::mem::take(&mut self.discontinuity);
@@ -359,18 +353,16 @@ impl Packager {
     }
 
     /// The durations; with the first part they are fixed.
-    fn time(&mut self, all: bool) -> Option<Timing> {
+    fn time(&mut self) -> Option<Timing> {
         if self.timing.is_none() {
-            let settings = &self.settings;
-            self.timing = if !self.has_picture() {
-                let unit = self.pending[0].front()?.length;
-                Some(Timing::sound(settings, unit))
+            let (settings, step) = (&self.settings, self.lanes.step().unwrap_or(0));
+            self.timing = Some(if !self.has_picture() {
+                Timing::sound(settings, self.pending[0].front()?.length)
             } else if self.pending.len() > 1 {
-                Some(Timing::dense(settings, self.gop))
+                Timing::dense(settings, step, self.gop)
             } else {
-                let step = self.step().or_else(|| all.then_some(0));
-                step.map(|step| Timing::pictures(settings, step, self.gop))
-            };
+                Timing::pictures(settings, step, self.gop)
+            });
             self.list_enough();
         }
         self.timing
@@ -381,17 +373,6 @@ impl Packager {
             let least = timing.target * i64::from(Settings::MIN_WINDOW);
             self.window.list(least);
         }
-    }
-
-    /// How far pictures are apart, once enough of them are there to tell.
-    fn step(&self) -> Option<i64> {
-        let mut at = self.pending[0].iter().map(|unit| unit.due);
-        let (first, second) = (at.next()?, at.next()?);
-        let step = second - first;
-        if step <= nanos(self.settings.part) || step > DOUBTED_STEP {
-            return Some(step);
-        }
-        Some(step.min(at.next()? - second))
     }
 }
 

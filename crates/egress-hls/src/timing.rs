@@ -9,6 +9,10 @@ pub(crate) const SECOND: i64 = 1_000_000_000;
 /// Durations are whole milliseconds, as dates are, in nanoseconds: players take one for the other.
 pub(crate) const GRAIN: i64 = SECOND / 1000;
 
+/// How much longer than the target duration a segment may be: durations count as rounded
+/// (draft-pantos-hls-rfc8216bis §4.4.3.1).
+pub(crate) const ROUNDING: i64 = SECOND / 2 - GRAIN;
+
 /// The longest that a part is, in nanoseconds, however few pictures there are.
 const LONGEST_PART: i64 = 30 * SECOND;
 
@@ -32,9 +36,9 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// For what has sound beside its pictures, or many of them, and a keyframe every `gop` nanoseconds.
-    pub(crate) fn dense(settings: &Settings, gop: Option<i64>) -> Self {
-        Self::new(settings, nanos(settings.part), gop)
+    /// For pictures that are `step` nanoseconds apart, sound beside them, and a keyframe every `gop` nanoseconds.
+    pub(crate) fn dense(settings: &Settings, step: i64, gop: Option<i64>) -> Self {
+        Self::new(settings, even(nanos(settings.part), gop), step, gop)
     }
 
     /// For nothing but pictures that are `step` nanoseconds apart: a part is long enough for one.
@@ -43,29 +47,43 @@ impl Timing {
         let part = if step > wanted {
             step + step / 10
         } else {
-            wanted
+            even(wanted, gop)
         };
-        Self::new(settings, part, gop)
+        Self::new(settings, part, step, gop)
     }
 
     /// For nothing but sound in units of `unit` nanoseconds: a part holds as many as fit, exactly.
     pub(crate) fn sound(settings: &Settings, unit: i64) -> Self {
         let unit = unit.max(GRAIN);
         let units = (nanos(settings.part) + unit - 1) / unit;
-        Self::new(settings, units * unit, None)
+        Self::new(settings, units * unit, unit, None)
     }
 
-    fn new(settings: &Settings, part: i64, gop: Option<i64>) -> Self {
+    /// A segment has room for a picture and for one that comes a tenth late: one without any is no media to some players (hls.js 1.7).
+    fn new(settings: &Settings, part: i64, step: i64, gop: Option<i64>) -> Self {
         let part = up(part.min(LONGEST_PART), GRAIN);
+        let room = (step + step / 10).min(LONGEST_PART);
         let whole = gop
             .filter(|gop| *gop <= LONGEST_SEGMENT)
             .map(|gop| up(gop - SLACK, SECOND).max(SHORTEST_TARGET));
         let segment = whole.unwrap_or_else(|| nanos(settings.segment));
         Self {
             part,
-            target: up(segment.max(part), SECOND),
+            target: up(segment.max(part).max(room), SECOND),
         }
     }
+}
+
+/// Parts of at most `part` nanoseconds, a whole number of which is a GOP, where that makes them little shorter: a segment then
+/// has no short part at its end.
+fn even(part: i64, gop: Option<i64>) -> i64 {
+    let Some(gop) = gop.filter(|gop| *gop > 0) else {
+        return part;
+    };
+    // Keyframes come a little early or late; what is that short is no part.
+    let count = up((gop - part / 20).max(1), part) / part;
+    let even = up(gop / count, GRAIN).min(part);
+    if even * 100 >= part * 85 { even } else { part }
 }
 
 /// `value` rounded up to a multiple of `step`.

@@ -48,6 +48,13 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// A timeline for pictures that are `ticks` apart at first, as whoever can wait for the second one knows.
+    pub fn of_step(ticks: u32) -> Self {
+        let mut timeline = Self::default();
+        timeline.video.expected = Some(ticks.max(1));
+        timeline
+    }
+
     /// Places `frame`, whose data are shared, not copied.
     pub fn push(&mut self, frame: &Frame) -> Placed {
         self.follow_clock(&frame.format);
@@ -58,6 +65,12 @@ impl Timeline {
             },
             Kind::Audio => self.audio.place(frame),
         }
+    }
+
+    /// What follows continues nothing: its times count as they are. Pictures are expected as far apart as they were.
+    pub fn restart(&mut self) {
+        self.video.restart();
+        self.audio = audio::Timeline::default();
     }
 
     /// Silence from the end of a sound track, or from `from` where it never had anything, up to `until`, both in

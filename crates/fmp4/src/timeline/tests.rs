@@ -72,6 +72,21 @@ fn a_steady_picture_gets_its_exact_times_and_its_own_duration() {
 }
 
 #[test]
+fn pictures_whose_step_is_known_are_exact_from_the_first_one_on() {
+    let mut timeline = Timeline::of_step(450_000);
+    let got = placed(&mut timeline, &picture(), &[0, 450_000, 900_000]);
+    assert_eq!(
+        got,
+        [
+            (0, 450_000, 0),
+            (450_000, 450_000, 450_000),
+            (900_000, 450_000, 900_000)
+        ]
+    );
+    assert_eq!(timeline.gaps(), 0);
+}
+
+#[test]
 fn the_duration_follows_the_rate_of_the_camera() {
     let mut timeline = Timeline::default();
     let times: Vec<i64> = (0..8).map(|n| n * 1500).collect();

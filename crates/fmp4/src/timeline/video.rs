@@ -14,6 +14,8 @@ const BELIEVED_RATES: std::ops::RangeInclusive<u32> = 1..=240;
 
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
+    /// What the first duration is thought to be, in ticks, where that is known better than from the parameter sets.
+    pub(super) expected: Option<u32>,
     last: Option<Last>,
     pub(super) gaps: u64,
 }
@@ -35,7 +37,7 @@ impl Timeline {
     pub(super) fn place(&mut self, frame: &Frame) -> Sample {
         let due = unsigned(frame.dts);
         let now = match self.last {
-            None => first(due, &frame.format),
+            None => first(due, self.expected.unwrap_or_else(|| nominal(&frame.format))),
             Some(last) => after(last, due),
         };
         self.last = Some(now);
@@ -54,10 +56,16 @@ impl Timeline {
             data: frame.data.clone(),
         }
     }
+
+    /// The next frame continues nothing.
+    pub(super) fn restart(&mut self) {
+        if let Some(last) = self.last.take() {
+            self.expected = Some(last.estimate);
+        }
+    }
 }
 
-fn first(due: u64, format: &Format) -> Last {
-    let estimate = nominal(format);
+fn first(due: u64, estimate: u32) -> Last {
     Last {
         due,
         placed: due,
