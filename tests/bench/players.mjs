@@ -52,7 +52,7 @@ function judge({ pictures, stalls, errors }) {
   };
 }
 
-const camera = await gstCamera({ stamp: ["cam"], args: ["--stamp-audio", clip("tone.m4a")] });
+const camera = await gstCamera({ stamp: ["cam"], args: ["--size", "640x360", "--kbps", "1000", "--stamp-audio", clip("tone.m4a")] });
 const lunette = await Lunette.start({ streams: { cam: camera.url() }, defaults: { on_demand: false } });
 const url = `${lunette.http}/stream/cam/hlsll/live/index.m3u8`;
 const pages = await Pages.start();
