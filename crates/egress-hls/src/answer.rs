@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
-    CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -33,7 +34,10 @@ const MISSING: HeaderValue = HeaderValue::from_static("public, max-age=1");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
-const EXPOSED: HeaderValue = HeaderValue::from_static("Age, Date, ETag");
+const EXPOSED: HeaderValue = HeaderValue::from_static("Age, Date, ETag, Retry-After");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+const ASKED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Authorization, Cache-Control, If-None-Match, Range");
 
 /// How many headers there will be, with those of layers around: room for all at once.
 const HEADERS: usize = 12;
@@ -44,9 +48,13 @@ pub(crate) enum Refusal {
     /// There is no such Stream or Channel.
     #[error("there is no {what} `{id}`")]
     Unknown { what: &'static str, id: String },
-    /// The file is listed no more, or not yet, or never was.
+    /// The file is listed no more, or never was.
     #[error("there is no such file (any more)")]
     Gone,
+    /// The file will be there, but not next. No cache may remember that it was asked for too early: it would keep it from all who ask
+    /// in time.
+    #[error("there is no such file yet")]
+    Early,
     /// The directives make no sense here.
     #[error("{0}")]
     Directive(&'static str),
@@ -62,6 +70,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, title, cache) = match self {
             Self::Unknown { .. } | Self::Gone => (StatusCode::NOT_FOUND, "Not Found", MISSING),
+            Self::Early => (StatusCode::NOT_FOUND, "Not Found", NO_STORE),
             Self::Directive(_) => (StatusCode::BAD_REQUEST, "Bad Request", NO_STORE),
             Self::Late(_) | Self::Full => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -84,6 +93,17 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// The answer to a browser's question whether a page of another origin may ask with a header that says who asks.
+pub(crate) async fn preflight() -> Response {
+    let mut response = respond(StatusCode::NO_CONTENT, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ASKED_HEADERS);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// What of a request's headers matters here.

@@ -40,8 +40,10 @@ pub(crate) fn write(data: &mut BytesMut, sequence: &mut Sequence, track: u32, sa
 /// as after a stall, are shown earlier, so that no hole is in what is buffered.
 pub(crate) fn on_the_clock(units: &[Unit], clock: u32, span: Span) -> Vec<Sample> {
     let ticks = |nanos: i64| u64::try_from(nanos_to_ticks(nanos, clock)).unwrap_or(0);
-    let early = span.since_start.min(MAX_EARLY);
-    let (first, last) = (ticks(span.from).saturating_sub(early), ticks(span.to));
+    let first = ticks(span.from).saturating_sub(span.since_start.min(MAX_EARLY));
+    // Where the next part begins, unless a keyframe does. Never on the part's end itself: video.js (8.24) that stands there after the
+    // part with the keyframe loads that part again, ten times, and gives up.
+    let last = ticks(span.to).saturating_sub((span.since_start + 1).min(MAX_EARLY));
     let mut next = first;
     let mut samples: Vec<Sample> = Vec::with_capacity(units.len());
     for (place, unit) in units.iter().enumerate() {

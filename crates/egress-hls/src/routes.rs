@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{Path, RawQuery, State};
+use axum::handler::Handler;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use hub::{Channel, ChannelId, Registry, StreamId};
 use media::Kind as MediaKind;
 use tokio::sync::watch;
@@ -65,20 +66,27 @@ pub fn router(
         router = router
             .route(
                 &format!("/stream/{{stream}}/{folder}/live/index.m3u8"),
-                get(move |hls: Shared, path, asked| first(hls, path, asked, low)),
+                asked_by_get(move |hls: Shared, path, asked| first(hls, path, asked, low)),
             )
-            .route(&format!("{one}/index.m3u8"), get(multivariant))
+            .route(&format!("{one}/index.m3u8"), asked_by_get(multivariant))
             .route(
                 &format!("{one}/media.m3u8"),
-                get(move |hls: Shared, path, query, asked| media(hls, path, query, asked, low)),
+                asked_by_get(move |hls: Shared, path, query, asked| {
+                    media(hls, path, query, asked, low)
+                }),
             );
     }
     router
         .route(
             "/stream/{stream}/channel/{channel}/hls/live/{token}/{file}",
-            get(file),
+            asked_by_get(file),
         )
         .with_state(Arc::new(hls))
+}
+
+/// A route that pages of any origin may ask, also with a header that says who asks.
+fn asked_by_get<T: 'static>(handler: impl Handler<T, Arc<Hls>>) -> MethodRouter<Arc<Hls>> {
+    get(handler).options(answer::preflight)
 }
 
 async fn first(
@@ -152,9 +160,18 @@ async fn file(
     let channel = find(&hls.registry, &stream, Some(&channel))?;
     let name = Name::parse(&file).ok_or(Refusal::Gone)?;
     let snapshots = hls.stages.running(&channel, &token).ok_or(Refusal::Gone)?;
-    let look = |snapshot: &Snapshot| match name {
-        Name::Part(number) if number == snapshot.window.next_part() => None,
-        _ => Some(find_file(snapshot, name).ok_or(Refusal::Gone)),
+    let look = |snapshot: &Snapshot| {
+        let window = &snapshot.window;
+        if name == Name::Part(window.next_part()) {
+            return None;
+        }
+        let early = match name {
+            Name::Init(number) => number >= window.next_map(),
+            Name::Segment(number) => number >= window.last(),
+            Name::Part(number) => number > window.next_part(),
+        };
+        let missing = if early { Refusal::Early } else { Refusal::Gone };
+        Some(find_file(snapshot, name).ok_or(missing))
     };
     let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, look).await?;
     let etag = format!("\"{token}-{file}\"");

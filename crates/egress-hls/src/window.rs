@@ -258,6 +258,11 @@ impl Window {
         self.next_part
     }
 
+    /// The number of the next init segment.
+    pub(crate) fn next_map(&self) -> u64 {
+        self.next_map
+    }
+
     /// What comes next, for a window that continues this one.
     pub(crate) fn numbers(&self) -> Numbers {
         self.numbers

@@ -29,7 +29,11 @@ fn listed(packager: &Packager, which: Playlist) -> Option<Listed> {
 
 /// Plays `scenes`; checks every `every`th state of the playlists.
 fn play(scenes: &[Scene], sound: bool, settings: Settings, every: usize) -> Packager {
-    let mut packager = packager(settings);
+    play_with(packager(settings), scenes, sound, every)
+}
+
+/// The same with a packager that knows something already.
+fn play_with(mut packager: Packager, scenes: &[Scene], sound: bool, every: usize) -> Packager {
     let mut before: Option<Listed> = None;
     let (mut parts, mut hint) = (0_usize, 0);
     let mut asked = None;
@@ -250,6 +254,29 @@ fn parts_fill_a_gop_evenly_where_that_makes_them_little_shorter() {
     };
     let of_millis: Vec<i64> = [500, 1000, 1040, 1996, 2003, 2560, 10_240].map(part).into();
     assert_eq!(of_millis, [200, 200, 174, 200, 200, 197, 197]);
+}
+
+/// Where the first picture of a part is decoded and where the last one ends, in ticks.
+fn decoded(part: &[u8]) -> (u64, u64) {
+    let word = |at: usize| u32::from_be_bytes(part[at..at + 4].try_into().expect("4 bytes"));
+    let from = u64::from_be_bytes(part[moof_time()].try_into().expect("8 bytes"));
+    let durations = (0..word(80) as usize).map(|place| u64::from(word(88 + 16 * place)));
+    (from, from + durations.sum::<u64>())
+}
+
+#[test]
+fn pictures_end_where_the_next_part_begins_or_ticks_before_a_keyframe() {
+    let packager = play(&[STEADY], true, Settings::default(), 50);
+    let all = packager.window.all().flat_map(|segment| &segment.parts);
+    let parts: Vec<_> = all.collect();
+    let mut keyframes = 0;
+    for pair in parts.windows(2) {
+        let gap = decoded(&pair[1].data).0 - decoded(&pair[0].data).1;
+        let expected = if pair[1].independent { 1..=150 } else { 0..=0 };
+        assert!(expected.contains(&gap), "{gap} after {}", pair[0].number);
+        keyframes += usize::from(pair[1].independent);
+    }
+    assert!(keyframes >= 5);
 }
 
 #[test]
@@ -574,6 +601,7 @@ proptest! {
         sound in any::<bool>(),
         part in 200_u64..500,
         segment in 1_u64..8,
+        gop in prop::option::of(300_i64..40_000),
     ) {
         let settings = Settings {
             part: Duration::from_millis(part),
@@ -581,6 +609,10 @@ proptest! {
             window: Duration::from_secs(segment * 8),
             ..Settings::default()
         };
-        play(&scenes, sound, settings, 17);
+        let resume = Resume {
+            gop: gop.map(|millis| millis * SECOND / 1000),
+            ..Resume::default()
+        };
+        play_with(Packager::new(settings, epoch(), resume), &scenes, sound, 17);
     }
 }

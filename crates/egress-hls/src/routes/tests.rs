@@ -294,6 +294,52 @@ async fn unknown_streams_and_files_are_404_with_a_problem() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_cache_remembers_what_was_asked_for_too_early() {
+    let rig = Rig::new(Settings::default());
+    let media = rig.low("").await;
+    let (segment, _) = stand(&media);
+    let (_, rest) = media.text().split_once("/hls/live/").unwrap();
+    let (token, _) = rest.split_once('/').unwrap();
+    let cached = async |file: &str| {
+        let path = format!("/stream/a/channel/0/hls/live/{token}/{file}");
+        let reply = rig.ask(&path, &[]).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{file}");
+        reply.header(header::CACHE_CONTROL) != "no-store"
+    };
+    for early in [
+        "init-1.mp4".to_owned(),
+        "part-1000.m4s".to_owned(),
+        format!("segment-{segment}.m4s"),
+        format!("segment-{}.m4s", segment + 1),
+    ] {
+        assert!(!cached(&early).await, "{early}");
+    }
+    assert!(cached("segment-0.m4s").await);
+    assert!(cached("nonsense").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_other_origins_may_say_who_asks() {
+    let rig = Rig::new(Settings::default());
+    for path in [
+        "/stream/a/hlsll/live/index.m3u8",
+        "/stream/a/channel/0/hlsll/live/media.m3u8",
+        "/stream/a/channel/0/hls/live/x/part-1.m4s",
+    ] {
+        let request = Request::options(path)
+            .header("origin", "https://elsewhere.example")
+            .header("access-control-request-headers", "authorization")
+            .body(Body::empty())
+            .unwrap();
+        let reply = rig.app.clone().oneshot(request).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::NO_CONTENT, "{path}");
+        let allowed = &reply.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS];
+        assert!(allowed.to_str().unwrap().contains("Authorization"));
+        assert_eq!(reply.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_camera_that_sends_nothing_is_503_with_a_reason() {
     let rig = Rig::new(Settings::default());
     let reply = rig.ask("/stream/dark/hls/live/index.m3u8", &[]).await;

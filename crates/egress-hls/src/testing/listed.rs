@@ -49,6 +49,8 @@ pub(crate) struct Listed {
     pub(crate) target: f64,
     pub(crate) part_target: f64,
     pub(crate) skip_until: f64,
+    /// HOLD-BACK and PART-HOLD-BACK.
+    pub(crate) hold_backs: (f64, f64),
     pub(crate) skipped: u64,
     pub(crate) start: Option<f64>,
     pub(crate) segments: Vec<ListedSegment>,
@@ -82,7 +84,7 @@ impl Listed {
                 }
                 "#EXT-X-SERVER-CONTROL" => {
                     listed.constants.push(line.to_owned());
-                    listed.skip_until = number_of("CAN-SKIP-UNTIL").expect("a number");
+                    listed.control(value);
                 }
                 "#EXT-X-PART-INF" => {
                     listed.constants.push(line.to_owned());
@@ -127,9 +129,18 @@ impl Listed {
         listed
     }
 
+    fn control(&mut self, attributes: &str) {
+        let number = |name| attribute(attributes, name).and_then(|value| value.parse().ok());
+        let given = |name| number(name).expect("a number");
+        self.skip_until = given("CAN-SKIP-UNTIL");
+        self.hold_backs = (given(",HOLD-BACK"), given("PART-HOLD-BACK"));
+    }
+
     /// What each single playlist has to keep to.
     pub(crate) fn check(&self) {
         assert!(!self.segments.is_empty(), "an empty playlist");
+        self.check_server_control();
+        self.check_borders();
         let total: f64 = self.segments.iter().map(ListedSegment::length).sum();
         let mut from_end = total;
         for segment in &self.segments {
@@ -173,6 +184,42 @@ impl Listed {
         }
     }
 
+    fn check_server_control(&self) {
+        if self.part_target == 0.0 {
+            return;
+        }
+        let (hold_back, in_parts) = self.hold_backs;
+        assert!(
+            self.skip_until >= 6.0 * self.target,
+            "§4.4.3.8: CAN-SKIP-UNTIL"
+        );
+        assert!(hold_back >= 3.0 * self.target, "§4.4.3.8: HOLD-BACK");
+        assert!(
+            in_parts >= 3.0 * self.part_target - 1e-9,
+            "§4.4.3.8: PART-HOLD-BACK"
+        );
+    }
+
+    /// What lies between one segment and the next.
+    fn check_borders(&self) {
+        for pair in self.segments.windows(2) {
+            let (before, after) = (&pair[0], &pair[1]);
+            assert_eq!(after.number, before.number + 1);
+            if after.discontinuity {
+                continue;
+            }
+            assert_eq!(
+                before.map, after.map,
+                "§4.4.4.3: another map is a discontinuity"
+            );
+            let step = of_day(&after.date) - of_day(&before.date);
+            assert!(
+                (step - before.length()).abs() < 2e-3,
+                "§4.4.4.6: dates go on as the media do: {before:?} {after:?}"
+            );
+        }
+    }
+
     /// What a playlist has to keep to after the `earlier` one of the same stream.
     pub(crate) fn check_after(&self, earlier: &Self) {
         assert_eq!(self.constants, earlier.constants, "§6.2.1");
@@ -196,4 +243,13 @@ impl Listed {
             }
         }
     }
+}
+
+/// The seconds of its day of a date; what tests film is over before midnight.
+fn of_day(date: &str) -> f64 {
+    let (_, time) = date.split_once('T').expect("a date and a time");
+    let fields = time.trim_end_matches('Z').split(':');
+    fields.fold(0.0, |sum, field| {
+        sum * 60.0 + field.parse::<f64>().expect("a number")
+    })
 }
