@@ -21,7 +21,7 @@ export default defineConfig({
     target: "es2022",
     modulePreload: false,
     rolldownOptions: {
-      input: { index: "index.html", player: "src/player.ts" },
+      input: { index: "index.html", wall: "wall.html", player: "src/player.ts" },
       output: {
         entryFileNames: (chunk) => (chunk.name === "player" ? "player.js" : "assets/[name]-[hash].js"),
       },

@@ -58,7 +58,7 @@ impl Settings {
         let config = &loaded.config;
         Self {
             entry: Latest::new(entry(config)),
-            policies: Latest::new(Policies::new(&config.server.frame_ancestors)),
+            policies: Latest::new(policies(config)),
             metrics: ops::Settings::new(&config.metrics),
             hls: watch::Sender::new(loaded.hls),
             drain: Latest::new(config.server.drain.0),
@@ -67,8 +67,7 @@ impl Settings {
 
     fn adopt(&self, config: &Config, hls: egress_hls::Settings) {
         self.entry.set(entry(config));
-        self.policies
-            .set(Policies::new(&config.server.frame_ancestors));
+        self.policies.set(policies(config));
         self.metrics.adopt(&config.metrics);
         self.hls.send_if_modified(|now| {
             let differs = *now != hls;
@@ -77,6 +76,13 @@ impl Settings {
         });
         self.drain.set(config.server.drain.0);
     }
+}
+
+fn policies(config: &Config) -> Policies {
+    Policies::new(
+        &config.server.frame_ancestors,
+        &config.server.allowed_origins,
+    )
 }
 
 fn entry(config: &Config) -> Entry {

@@ -100,7 +100,10 @@ async function fetchPage(offset: number): Promise<unknown> {
   }
   if (answer.status === 401) throw new Unauthorized("Please log in");
   if (!answer.ok) throw new Error(`The server answers with error ${answer.status}`);
-  return answer.json().catch(() => null);
+  return answer.json().catch((error: unknown) => {
+    if (error instanceof SyntaxError) return null;
+    throw new Error("The server can't be reached"); // or not to the end of its answer
+  });
 }
 
 /** Streams from JSON; entries that make no sense are left out. */

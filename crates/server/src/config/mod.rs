@@ -10,6 +10,7 @@ mod etag;
 mod issue;
 mod keeper;
 mod ordered;
+mod origin;
 mod parse;
 mod proxies;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub(crate) use keeper::{
     Author, Change, Condition, EditError, Edited, Follower, Keeper, View, one_stream,
 };
 use ordered::Ordered;
+pub(crate) use origin::Origin;
 use parse::Parsed as File;
 pub(crate) use proxies::{Ancestor, BasePath, Network};
 pub(crate) use resolve::ONLY_CHANNEL;
@@ -104,9 +106,12 @@ pub(crate) struct Server {
     /// Addresses and networks of proxies in front, whose `X-Forwarded-…` and `Forwarded` are believed.
     #[schema(value_type = Vec<String>)]
     pub(crate) trusted_proxies: Vec<Network>,
-    /// Who may show our pages in a frame. `/embed/…` may be shown by all if there are none.
+    /// Who may show our pages in a frame. `/wall` may be shown by all if there are none.
     #[schema(value_type = Vec<String>)]
     pub(crate) frame_ancestors: Vec<Ancestor>,
+    /// Origins whose pages may use the API, RTSPtoWeb's too, with credentials that they send themselves.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) allowed_origins: Vec<Origin>,
     /// After SIGTERM, how long the server says that it ends before it does.
     pub(crate) drain: Span,
 }
@@ -412,6 +417,7 @@ impl Default for Server {
             base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
             frame_ancestors: Vec::new(),
+            allowed_origins: Vec::new(),
             drain: Span(DRAIN),
         }
     }

@@ -54,6 +54,7 @@ async fn serve(
 ) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
+        "wall" => "wall.html",
         path => path,
     };
     let Some(asset) = assets.get(path).await else {

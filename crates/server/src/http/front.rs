@@ -19,7 +19,8 @@ use axum::routing::{Route, future::RouteFuture};
 use tower::{Layer, Service};
 
 use super::guard::{Admission, Asking, Guard, Pass};
-use crate::config::Ancestor;
+use super::invited::Invited;
+use crate::config::{Ancestor, Origin};
 use crate::latest::Latest;
 use crate::ops::{Around, Seen};
 
@@ -27,8 +28,9 @@ use crate::ops::{Around, Seen};
 const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; object-src 'none'; \
     frame-ancestors ";
-/// Pages that are there to be shown in frames of others.
-const EMBEDDABLE: &str = "/embed/";
+/// The page that is there to be shown in frames of others, too: it shows pictures, and has nothing to click that changes
+/// something.
+const EMBEDDABLE: &str = "/wall";
 
 /// The steps around all routes. Clones are handles to the same.
 #[derive(Debug, Clone)]
@@ -81,10 +83,14 @@ impl Service<Request> for Fronted {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Answer {
+    fn call(&mut self, mut request: Request) -> Answer {
         let steps = &self.front.0;
         let seen = Seen::of(&request);
-        let embeddable = request.uri().path().starts_with(EMBEDDABLE);
+        let embeddable = request.uri().path() == EMBEDDABLE;
+        let invited = Invited::of(&request, &steps.policies.get().origins);
+        if let Some(invited) = &invited {
+            request.extensions_mut().insert(invited.clone());
+        }
         let stage = match steps.guard.admit(request) {
             Admission::Passed(pass, request) => Stage::Routed(self.route.call(request), pass),
             Admission::Refused(response) => Stage::Refused(Some(response)),
@@ -94,6 +100,7 @@ impl Service<Request> for Fronted {
             front: self.front.clone(),
             seen,
             embeddable,
+            invited,
             stage,
         }
     }
@@ -105,6 +112,8 @@ pub(crate) struct Answer {
     seen: Seen,
     /// It is to a page that is there to be shown in frames.
     embeddable: bool,
+    /// It is to a page of another origin, which may read it.
+    invited: Option<Invited>,
     stage: Stage,
 }
 
@@ -147,22 +156,27 @@ impl Future for Answer {
         let Steps {
             policies, around, ..
         } = &*this.front.0;
+        if let Some(invited) = this.invited.take() {
+            invited.tell(&mut response);
+        }
         policies.get().tell(this.embeddable, response.headers_mut());
         around.after(&this.seen, &mut response);
         Poll::Ready(Ok(response))
     }
 }
 
-/// The content security policies: of pages, and of those that are there to be shown in frames.
+/// What other sites may do: the content security policies of pages, and of those that are there to be shown in frames; and whose
+/// pages may use the API.
 #[derive(Debug)]
 pub(crate) struct Policies {
+    origins: Vec<Origin>,
     pages: HeaderValue,
     embeddable: HeaderValue,
 }
 
 impl Policies {
-    /// Of a server whose pages `frames` may show in theirs.
-    pub(crate) fn new(frames: &[Ancestor]) -> Self {
+    /// Of a server whose pages `frames` may show in theirs, and which pages of `origins` may use.
+    pub(crate) fn new(frames: &[Ancestor], origins: &[Origin]) -> Self {
         let named: Vec<&str> = frames.iter().map(Ancestor::as_str).collect();
         let policy = |unless: &str| {
             let who = if named.is_empty() {
@@ -173,6 +187,7 @@ impl Policies {
             HeaderValue::from_str(&format!("{CONTENT_POLICY}{who}")).expect("origins are ASCII")
         };
         Self {
+            origins: origins.to_vec(),
             pages: policy("'self'"),
             embeddable: policy("*"),
         }
@@ -197,6 +212,6 @@ impl Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self::new(&[])
+        Self::new(&[], &[])
     }
 }

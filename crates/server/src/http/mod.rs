@@ -6,6 +6,7 @@ mod client;
 mod entry;
 mod front;
 mod guard;
+mod invited;
 mod listener;
 mod newcomers;
 pub(crate) mod problem;

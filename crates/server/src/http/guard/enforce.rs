@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use hub::{Guest, WeakLeave};
 use percent_encoding::percent_decode_str;
 
+use super::super::invited::Invited;
 use super::guests::Admitted;
 use super::needs::{self, Need};
 use super::{Current, Guard, Presented, Refusal, Watching, carry, now, origin};
@@ -146,7 +147,8 @@ impl<'r> Asked<'r> {
             _ => self.presented.is_ambient(),
         };
         let upgrade = || self.request.headers().contains_key(UPGRADE);
-        in_a_name && (self.changes() || upgrade()) && !origin::is_ours(self.request)
+        let invited = || self.request.extensions().get::<Invited>().is_some();
+        in_a_name && (self.changes() || upgrade()) && !origin::is_ours(self.request) && !invited()
     }
 
     fn change(&self, who: &Who, ends: Option<u64>) -> Change {

@@ -113,6 +113,7 @@ pub(super) const TABLE: &[Row] = &[
     ("/stream/{stream}/channel/{channel}/info", CONTROL, CONTROL),
     ("/stream/{stream}/channel/{channel}/codec", CONTROL, CONTROL),
     ("/stream/{stream}/channel/{channel}/webrtc", WATCH, WATCH),
+    ("/stream/{stream}/webrtc", WATCH, WATCH),
     (
         "/stream/{stream}/channel/{channel}/save",
         Need::Record,
@@ -128,13 +129,15 @@ pub(super) const TABLE: &[Row] = &[
         Need::Record,
         Need::Record,
     ),
-    // The paths of its pages, which lead to ours.
+    // The paths of its pages, which lead to ours. A page is sent there that says what is on it.
     ("/pages/{*path}", Need::Open, Need::Open),
-    // RTSPtoWebRTC's API: a stream is named by a URL, or in the body.
+    // RTSPtoWebRTC's API, where a stream may be named by a URL.
     ("/stream", WATCH_ALL, WATCH_ALL),
-    ("/stream/codec/{stream}", WATCH_ALL, WATCH_ALL),
-    ("/stream/receiver/{stream}", WATCH_ALL, WATCH_ALL),
+    ("/stream/codec/{stream}", WATCH, WATCH),
+    ("/stream/receiver/{stream}", WATCH, WATCH),
+    ("/stream/player/{stream}", Need::Open, Need::Open),
     ("/static", Need::Open, Need::Open),
+    ("/static/", Need::Open, Need::Open),
     ("/static/{*path}", Need::Open, Need::Open),
     // Media.
     ("/stream/{stream}/state", WATCH, CONTROL),
@@ -216,6 +219,12 @@ pub(super) fn proto(pattern: &str) -> Proto {
         "mse" => Proto::Mse,
         _ if pattern.contains("/save") => Proto::Save,
         _ if pattern.contains("/whep") || last == "webrtc" => Proto::WebRtc,
+        _ if ["/stream/codec/", "/stream/receiver/"]
+            .iter()
+            .any(|start| pattern.starts_with(start)) =>
+        {
+            Proto::WebRtc
+        }
         _ => Proto::Hls,
     }
 }
