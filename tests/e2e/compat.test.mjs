@@ -13,7 +13,7 @@ import { gstCamera } from "./lib/cameras.mjs";
 import { BINARY, Lunette } from "./lib/lunette.mjs";
 import { ffprobe, save } from "./lib/parsers.mjs";
 import { Child, freePort, TESTS, WORK } from "./lib/processes.mjs";
-import { open } from "./lib/rtsptoweb.mjs";
+import { open, site } from "./lib/rtsptoweb.mjs";
 import { Turnstile } from "./lib/turnstile.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -25,22 +25,27 @@ const LOGIN = { authorization: `Basic ${btoa("demo:demo")}` };
 const PYTHON = join(TESTS, ".work/home-assistant/bin/python");
 
 describe("instead of RTSPtoWeb", () => {
-  let camera, lunette, file, browser, page;
+  let camera, lunette, file, browser, page, dashboard;
 
   before(async () => {
-    camera = await gstCamera({ files: { main: "main.mp4+tone.alaw" } });
+    camera = await gstCamera({ files: { main: "main.mp4+tone.alaw", sub: "small.mp4" } });
+    dashboard = await site();
     const port = await freePort();
     const directory = mkdtempSync(join(WORK, "config-"));
     file = join(directory, "config.json");
     const config = {
       server: { debug: true, http_demo: true, http_login: "demo", http_password: "demo", http_port: `:${port}`, rtsp_port: ":5541" },
-      streams: { yard: { name: "Yard", channels: { 0: { url: camera.url("main"), on_demand: true, audio: true, status: 0 } } } },
+      streams: {
+        yard: { name: "Yard", channels: { 0: { url: camera.url("main"), on_demand: true, audio: true, status: 0 } } },
+        pair: { name: "Pair", channels: { 0: { url: camera.url("main"), on_demand: true }, 1: { url: camera.url("sub"), on_demand: true } } },
+      },
+      lunette: { server: { allowed_origins: [dashboard.origin] } },
     };
     writeFileSync(file, JSON.stringify(config, null, 2));
     const env = { LUNETTE_COMPAT__RTSPTOWEBRTC: "true", LUNETTE_COMPAT__SAVE_DIR: join(directory, "save") };
     lunette = await Lunette.start({ port, args: () => [`-config=${file}`, "-debug=true"], env });
     browser = await launch("chromium");
-    page = await open(browser, lunette);
+    page = await open(browser, dashboard.origin);
   });
   after(async () => {
     await browser?.close();
@@ -55,21 +60,23 @@ describe("instead of RTSPtoWeb", () => {
     return payload;
   }
 
-  test("a client of the MSE framing plays, from its own codecs line on", { timeout: 30_000 }, async () => {
-    await page.play("mse", `${lunette.mse("yard", "0")}?uuid=yard&channel=0`);
-    const seen = await until("two seconds are played", async () => {
-      const seen = await page.seen("mse");
-      return seen.time > 2 && seen.frames > 30 && seen;
-    });
-    assert.match(seen.codecs, /^avc1\.[0-9A-F]{6},flac$/);
-    assert.equal(seen.width, 640);
+  test("clients of the MSE framing play, from their own codecs line on", { timeout: 30_000 }, async () => {
+    for (const client of ["example", "zoneminder"]) await page.play(client, "mse", `${lunette.mse("yard", "0")}?uuid=yard&channel=0`, client);
+    for (const client of ["example", "zoneminder"]) {
+      const seen = await until(`two seconds are played by ${client}`, async () => {
+        const seen = await page.seen(client);
+        return seen.time > 2 && seen.frames > 30 && seen;
+      });
+      assert.match(seen.codecs, /^avc1\.[0-9A-F]{6},flac$/);
+      assert.equal(seen.width, 640);
+    }
     assert.equal((await control("GET", "/stream/yard/info")).channels[0].status, 1);
   });
 
   test("a client of the WebRTC POST plays, and its data channel closes when the stream goes, and not before", { timeout: 40_000 }, async () => {
     const url = camera.url("main");
     await control("POST", "/stream/gate/add", { name: "Gate", channels: { 0: { url, on_demand: true, audio: true } } });
-    await page.play("webrtc", `${lunette.http}/stream/gate/channel/0/webrtc`);
+    await page.play("webrtc", "webrtc", `${lunette.http}/stream/gate/channel/0/webrtc`);
     await until("it plays", async () => {
       const { frames, channel, width } = await page.seen("webrtc");
       return frames > 40 && channel === "open" && width === 640;
@@ -80,6 +87,53 @@ describe("instead of RTSPtoWeb", () => {
     assert.equal((await page.seen("webrtc")).channel, "open");
     await control("GET", "/stream/gate/delete");
     await until("it hears that the stream is gone", async () => (await page.seen("webrtc")).channel === "closed");
+  });
+
+  test("clients of the WebRTC POST play whatever they offer, and so does one of RTSPtoWebRTC, on pages of another origin", { timeout: 40_000 }, async () => {
+    const post = ["example", "zoneminder", "magicmirror"];
+    for (const client of post) await page.play(client, "webrtc", `${lunette.http}/stream/yard/channel/0/webrtc`, client);
+    await page.play("codecs", "codecs", lunette.http, "yard");
+    for (const client of [...post, "codecs"]) {
+      await until(`${client} plays`, async () => {
+        const { frames, width, channel } = await page.seen(client);
+        return frames > 10 && width === 640 && (client === "codecs" || channel === "open");
+      });
+    }
+    assert.equal((await page.seen("codecs")).codecs, 'text/plain; charset=utf-8 [{"Type":"video"},{"Type":"audio"}]');
+  });
+
+  test("a dashboard of an origin that is named lists streams, and others of no other origin do", { timeout: 20_000 }, async () => {
+    assert.deepEqual(await page.list(lunette.http, "demo:demo"), ["pair", "yard"]);
+    const other = await open(browser, dashboard.alias);
+    assert.equal(await other.list(lunette.http, "demo:demo"), "TypeError");
+    await other.tab.close();
+  });
+
+  test("the page of many streams is there in a frame of another site: sub streams, one enlarged, one heard, the unseen stopped", { timeout: 60_000 }, async () => {
+    const tab = await browser.newPage();
+    await tab.goto(`${dashboard.origin}/`);
+    await tab.evaluate((src) => document.body.append(Object.assign(document.createElement("iframe"), { src, width: 900, height: 600 })), `${lunette.http}/pages/multiview/full?controls`);
+    const frame = await until("the frame is there", () => tab.frames().find((frame) => frame.url() === `${lunette.http}/wall?controls`));
+    const shown = () => frame.evaluate(() => [...document.querySelectorAll(".tile")].map((tile) => {
+      const player = tile.querySelector("lunette-player");
+      return [tile.ariaLabel, tile.hidden, player.state, player.stats().resolution, player.muted];
+    }));
+    const becomes = async (what, ...tiles) => {
+      let seen;
+      const same = until(what, async () => JSON.stringify((seen = await shown())) === JSON.stringify(tiles));
+      await same.catch((error) => assert.deepEqual(seen, tiles, error.message));
+    };
+    await becomes("both play", ["Yard", false, "live", "640x360", true], ["Pair", false, "live", "320x180", true]);
+    assert.equal(await frame.evaluate(() => [...document.querySelectorAll("#picker input:checked")].map(({ value }) => value).join()), "yard,pair");
+    await frame.evaluate(() => document.querySelector(".tile:last-child").focus());
+    for (const key of ["m", "ArrowLeft", "m", "ArrowRight", "Enter"]) await tab.keyboard.press(key);
+    await becomes("one plays alone", ["Yard", true, "paused", "640x360", false], ["Pair", false, "live", "640x360", true]);
+    await tab.keyboard.press("Escape");
+    await becomes("both play again", ["Yard", false, "live", "640x360", false], ["Pair", false, "live", "320x180", true]);
+    await frame.evaluate(() => document.querySelector('#picker input[value="pair"]').click());
+    await becomes("one is chosen", ["Yard", false, "live", "640x360", false]);
+    assert.equal(await frame.evaluate(() => location.search), "?streams=yard");
+    await tab.close();
   });
 
   test("codecs are told, and HLS of both kinds is served", { timeout: 30_000 }, async () => {
@@ -93,7 +147,7 @@ describe("instead of RTSPtoWeb", () => {
       assert.match(await response.text(), /^#EXTM3U/);
     }
     const bookmark = await fetch(`${lunette.http}/pages/player/mse/yard/0`, { redirect: "manual" });
-    assert.equal(bookmark.headers.get("location"), "/#yard/0");
+    assert.equal(bookmark.headers.get("location"), "/wall?streams=yard/0&modes=mse");
   });
 
   test("Home Assistant's client gets its answers over both APIs, and edits nothing twice", { timeout: 40_000 }, async () => {
@@ -189,7 +243,8 @@ describe("instead of RTSPtoWeb", () => {
       return doors.every((_, n) => all[`churn${n}`].channels[0].status === 1);
     });
     assert.deepEqual(doors.map(({ open, most }) => [open, most]), doors.map(() => [1, 1]));
-    console.log(`${changes} changes, ${doors.reduce((sum, { total }) => sum + total, 0)} sessions of cameras, never two at once`);
+    const all = (what) => doors.reduce((sum, door) => sum + door[what], 0);
+    console.log(`${changes} changes, ${all("total")} sessions over ${all("connections")} connections, never two of a camera at once`);
     const written = JSON.parse(readFileSync(file, "utf8"));
     assert.deepEqual(written.streams.churn3, { name: "two", channels: { 0: { url: doors[3].url("demo"), on_demand: false } } });
     assert.deepEqual(written.streams.yard.channels[0], { url: camera.url("main"), on_demand: true, audio: true, status: 0 });

@@ -1,4 +1,8 @@
-/** Clients of RTSPtoWeb in a page, written from what goes over the wire (`docs/moving-from-rtsptoweb.md`). */
+/**
+ * Clients of RTSPtoWeb and RTSPtoWebRTC, on a page of another origin, as they all are. Written from what goes over the wire
+ * (`docs/moving-from-rtsptoweb.md`), in the order and with the demands of those that people use.
+ */
+import { createServer } from "node:http";
 
 /** Sent to the browser as text. */
 function inPage() {
@@ -8,8 +12,8 @@ function inPage() {
     return video;
   };
 
-  /** MSE: 0x09 and the codecs, then segments, all in binary messages. */
-  function mse(url) {
+  /** MSE: 0x09 and the codecs, then segments, all in binary messages. ZoneMinder hands the MediaSource over as it is, and asks before whether it plays. */
+  function mse(url, client) {
     const source = new MediaSource();
     const video = screen();
     const watched = { video, messages: 0 };
@@ -18,7 +22,6 @@ function inPage() {
     const feed = () => {
       if (buffer && !buffer.updating && queue.length > 0) buffer.appendBuffer(queue.shift());
     };
-    video.src = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => {
       const socket = new WebSocket(url);
       socket.binaryType = "arraybuffer";
@@ -28,7 +31,9 @@ function inPage() {
         watched.messages += 1;
         if (bytes[0] === 9) {
           watched.codecs = new TextDecoder().decode(bytes.slice(1));
-          buffer = source.addSourceBuffer(`video/mp4; codecs="${watched.codecs}"`);
+          const type = `video/mp4; codecs="${watched.codecs}"`;
+          if (client === "zoneminder" && !MediaSource.isTypeSupported(type)) throw new Error(type);
+          buffer = source.addSourceBuffer(type);
           buffer.mode = "segments";
           buffer.addEventListener("updateend", feed);
           return;
@@ -36,36 +41,71 @@ function inPage() {
         queue.push(data);
         feed();
       };
-      watched.socket = socket;
     });
+    if (client === "zoneminder" && "srcObject" in video) {
+      try {
+        video.srcObject = source;
+        return watched;
+      } catch {} // as it is done there where a browser takes none
+    }
+    video.src = URL.createObjectURL(source);
     return watched;
   }
 
-  /** WebRTC: an offer that would send, too, with a data channel, in Base64 in a form. */
-  async function webrtc(url) {
+  /** What each client puts into its offer, beside a data channel. */
+  const OFFERS = {
+    // RTSPtoWeb's own example: one section, which would send, too.
+    example: (pc) => void pc.addTransceiver("video", { direction: "sendrecv" }),
+    both: (pc) => ["video", "audio"].forEach((kind) => void pc.addTransceiver(kind, { direction: "sendrecv" })),
+    zoneminder: () => ({ offerToReceiveAudio: true, offerToReceiveVideo: true }),
+    magicmirror: (pc) => void pc.addTransceiver("video", { direction: "recvonly" }),
+  };
+
+  /** WebRTC: an offer in Base64 in a form, and the answer in Base64. */
+  async function webrtc(url, client = "both") {
     const pc = new RTCPeerConnection();
+    const watched = receive(pc);
+    const channel = pc.createDataChannel(client === "magicmirror" ? "ping" : "rtsptowebSendChannel");
+    channel.onopen = () => {
+      watched.channel = "open";
+      channel.send("ping");
+      if (client === "magicmirror") setInterval(() => channel.readyState === "open" && channel.send("ping"), 200);
+    };
+    channel.onclose = () => (watched.channel = "closed");
+    await pc.setLocalDescription(await pc.createOffer(OFFERS[client](pc)));
+    const answer = await post(url, { data: btoa(pc.localDescription.sdp) });
+    if (!pc.sctp) throw new Error("ZoneMinder takes no answer without data channels");
+    await pc.setRemoteDescription({ type: "answer", sdp: atob(answer) });
+    return watched;
+  }
+
+  /** RTSPtoWebRTC: first what there is, as text; then an offer for that, without a data channel. */
+  async function codecs(server, stream) {
+    const response = await fetch(`${server}/stream/codec/${stream}`);
+    const text = await response.text();
+    const pc = new RTCPeerConnection();
+    const watched = receive(pc);
+    watched.codecs = `${response.headers.get("content-type")} ${text}`;
+    for (const { Type } of JSON.parse(text)) pc.addTransceiver(Type, { direction: "sendrecv" });
+    await pc.setLocalDescription(await pc.createOffer());
+    const answer = await post(`${server}/stream/receiver/${stream}`, { suuid: stream, data: btoa(pc.localDescription.sdp) });
+    await pc.setRemoteDescription({ type: "answer", sdp: atob(answer) });
+    return watched;
+  }
+
+  function receive(pc) {
     const video = screen();
-    const watched = { video, pc, channel: "connecting" };
     const media = new MediaStream();
     pc.ontrack = ({ track }) => {
       media.addTrack(track);
       video.srcObject = media;
       video.play().catch(() => {});
     };
-    pc.addTransceiver("video", { direction: "sendrecv" });
-    pc.addTransceiver("audio", { direction: "sendrecv" });
-    const channel = pc.createDataChannel("RTSPtoWeb");
-    channel.onopen = () => {
-      watched.channel = "open";
-      channel.send("ping");
-    };
-    channel.onclose = () => (watched.channel = "closed");
-    await pc.setLocalDescription(await pc.createOffer());
-    const body = new URLSearchParams({ data: btoa(pc.localDescription.sdp) });
-    const response = await fetch(url, { method: "POST", body });
-    watched.status = response.status;
-    await pc.setRemoteDescription({ type: "answer", sdp: atob(await response.text()) });
-    return watched;
+    return { video, pc, channel: "connecting" };
+  }
+
+  async function post(url, form) {
+    return (await fetch(url, { method: "POST", body: new URLSearchParams(form) })).text();
   }
 
   /** An offer that nobody will answer. */
@@ -77,23 +117,40 @@ function inPage() {
     return pc.localDescription.sdp;
   }
 
+  /** What a dashboard fetches; the error's name where the browser does not let it. */
+  async function list(server, login) {
+    const answer = await fetch(`${server}/streams`, { headers: { Authorization: `Basic ${btoa(login)}` } }).catch(({ name }) => name);
+    return typeof answer === "string" ? answer : Object.keys((await answer.json()).payload);
+  }
+
   /** What has been seen by now. */
   const seen = ({ video, messages, codecs, channel, closed }) => ({
     time: video.currentTime, width: video.videoWidth, frames: video.getVideoPlaybackQuality().totalVideoFrames, messages, codecs, channel, closed,
   });
 
-  window.rtsptoweb = { mse, webrtc, offer, seen, watched: {} };
+  window.rtsptoweb = { mse, webrtc, codecs, offer, list, seen, watched: {} };
 }
 
-/** Opens a page of `lunette` with those clients in it. */
-export async function open(browser, lunette) {
+/** A site of somebody else, with an empty page. */
+export async function site() {
+  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<!doctype html><body>"));
+  await new Promise((resolve) => server.listen(0, resolve).unref());
+  const { port } = server.address();
+  return { origin: `http://127.0.0.1:${port}`, alias: `http://localhost:${port}` };
+}
+
+/** Opens a page at `origin` with those clients in it. */
+export async function open(browser, origin) {
   const tab = await browser.newPage();
-  await tab.goto(`${lunette.http}/`);
-  await tab.evaluate("document.body.replaceChildren(); undefined");
+  await tab.goto(`${origin}/`);
   await tab.evaluate(`(${inPage})(); undefined`);
+  const text = (...values) => values.map((value) => JSON.stringify(value)).join(", ");
   return {
+    tab,
     offer: () => tab.evaluate("rtsptoweb.offer()"),
-    play: (kind, url) => tab.evaluate(`Promise.resolve(rtsptoweb.${kind}(${JSON.stringify(url)})).then((watched) => { rtsptoweb.watched.${kind} = watched; })`),
-    seen: (kind) => tab.evaluate(`rtsptoweb.seen(rtsptoweb.watched.${kind})`),
+    list: (server, login) => tab.evaluate(`rtsptoweb.list(${text(server, login)})`),
+    /** Has a client play, which is `name` from then on. */
+    play: (name, kind, ...of) => tab.evaluate(`Promise.resolve(rtsptoweb.${kind}(${text(...of)})).then((watched) => { rtsptoweb.watched[${text(name)}] = watched; })`),
+    seen: (name) => tab.evaluate(`rtsptoweb.seen(rtsptoweb.watched[${text(name)}])`),
   };
 }

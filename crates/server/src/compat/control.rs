@@ -183,6 +183,11 @@ impl Compat {
             .ok_or(Failure::StreamNotFound)
     }
 
+    /// The first channel of a stream.
+    pub(super) fn first_channel(&self, id: &str) -> Result<Channel, Failure> {
+        self.stream(id).map(|stream| stream.first_channel().clone())
+    }
+
     pub(super) fn stream(&self, id: &str) -> Result<Stream, Failure> {
         let id = StreamId::new(id).ok();
         id.and_then(|id| self.0.registry.stream(&id))

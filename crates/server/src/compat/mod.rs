@@ -2,10 +2,11 @@
 //!
 //! Read in this order: `router` here, `envelope` (how everything is answered), `shape` (streams as they send and read
 //! them), `control` (what is changed: all of it ends in the [`Keeper`]), `routes` (who asks for that), `codec` (what a
-//! camera sends); `webrtc`, `save` and `pages`; `receiver` and `guests` (RTSPtoWebRTC's API).
+//! camera sends); `webrtc`, `save` and `pages`; `receiver` and `guests` (RTSPtoWebRTC's API), `cors` (whose pages read the answers).
 
 mod codec;
 mod control;
+mod cors;
 mod envelope;
 mod form;
 mod guests;
@@ -71,15 +72,23 @@ impl Compat {
 /// The routes that the configuration has on, until `stop`. Needs a tokio runtime.
 pub(crate) fn router(compat: &Compat, stop: &CancellationToken) -> Router {
     let mut router = Router::new();
-    if compat.0.settings.rtsptoweb {
+    let config::Compat {
+        rtsptoweb,
+        rtsptowebrtc,
+        ..
+    } = compat.0.settings;
+    if rtsptoweb || rtsptowebrtc {
+        router = router.merge(receiver::router(compat.clone()));
+    }
+    if rtsptoweb {
         router = router
             .merge(routes::router(compat.clone()))
             .merge(webrtc::router(compat.clone()))
             .merge(save::router(compat.clone()))
             .merge(pages::router());
     }
-    if compat.0.settings.rtsptowebrtc {
-        router = router.merge(receiver::router(compat.clone()));
+    if rtsptowebrtc {
+        router = router.merge(receiver::any_url(compat.clone()));
         tokio::spawn(compat.clone().see_guests_off(stop.clone()));
     }
     router

@@ -1,20 +1,22 @@
-//! RTSPtoWebRTC's API: whoever asks names the URL of a camera, or one of the streams.
+//! RTSPtoWebRTC's API: whoever asks names one of the streams, or the URL of a camera.
 //!
 //! A URL that no stream has becomes one for as long as it is used ([`guests`](super::guests)).
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use egress_webrtc::PROTOCOL;
-use hub::{Channel, Guest};
+use hub::Guest;
 use media::{Kind, Track};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::cors::{for_all_pages, preflight};
 use super::envelope::Failure;
+use super::pages::escaped;
 use super::{Compat, codec, form};
 
 /// The largest form that is read, in bytes.
@@ -24,14 +26,27 @@ const CODECS: std::time::Duration = std::time::Duration::from_secs(5);
 
 type Shared = State<Compat>;
 
+/// What shows streams that are configured.
 pub(super) fn router(compat: Compat) -> Router {
+    Router::new()
+        .route("/stream/codec/{stream}", get(codecs).options(preflight))
+        .route(
+            "/stream/receiver/{stream}",
+            post(receiver).options(preflight),
+        )
+        .route("/stream/player/{stream}", get(player))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(compat)
+}
+
+/// What has any URL connected.
+pub(super) fn any_url(compat: Compat) -> Router {
     let alive = || get(|| async { StatusCode::OK });
     Router::new()
         .route("/stream", post(stream))
-        .route("/stream/codec/{stream}", get(codecs))
-        .route("/stream/receiver/{stream}", post(receiver))
         // Home Assistant asks whether there is somebody.
         .route("/static", alive())
+        .route("/static/", alive())
         .route("/static/{*path}", alive())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(compat)
@@ -69,19 +84,30 @@ async fn stream(
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// `suuid` and `data`.
+/// `data`, and `suuid`: the stream that the path names, by which it was decided who may watch.
 async fn receiver(
     State(compat): Shared,
     Path(id): Path<String>,
     guest: Option<Extension<Guest>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<String, Told> {
-    let mut fields = form::fields(&headers, body).await;
-    let id = fields.remove("suuid").unwrap_or(id);
-    let channel = compat.first_channel(&id)?;
-    let data = fields.remove("data").unwrap_or_default();
-    Ok(compat.answer(&channel, guest, &data).await?)
+) -> Response {
+    let answered = async {
+        let mut fields = form::fields(&headers, body).await;
+        if fields.remove("suuid").is_some_and(|named| named != id) {
+            let told = "`suuid` names another stream than the path does";
+            return Err(Failure::Body(told.to_owned()));
+        }
+        let channel = compat.first_channel(&id)?;
+        let data = fields.remove("data").unwrap_or_default();
+        compat.answer(&channel, guest, &data).await
+    };
+    for_all_pages(answered.await.map(|answer| (AS_TEXT, answer)).map_err(Told))
+}
+
+async fn player(Path(id): Path<String>) -> Response {
+    let target = format!("/wall?streams={}&modes=webrtc", escaped(&id));
+    (StatusCode::SEE_OTHER, [(LOCATION, target)]).into_response()
 }
 
 /// What a stream has: its camera is connected, if it is not.
@@ -89,21 +115,38 @@ async fn codecs(
     State(compat): Shared,
     Path(id): Path<String>,
     guest: Option<Extension<Guest>>,
-) -> Result<Response, Told> {
-    let channel = compat.first_channel(&id)?;
-    let Extension(guest) = guest.unwrap_or_default();
-    let _watching = channel.watch(guest.over(PROTOCOL));
-    let mut tracks = channel.tracks();
-    let known = tracks.wait_for(|tracks| codec::are_known(tracks));
-    let known = tokio::time::timeout(CODECS, known)
-        .await
-        .is_ok_and(|known| known.is_ok());
-    if !known {
-        return Err(Failure::NotReady.into());
+) -> Response {
+    let types = compat.types(&id, guest).await;
+    // Clients of that API parse it themselves.
+    for_all_pages(
+        types
+            .map(|types| (AS_TEXT, types.to_string()))
+            .map_err(Told),
+    )
+}
+
+/// What that API does not call JSON, though it may be.
+const AS_TEXT: [(HeaderName, &str); 2] = [
+    (CONTENT_TYPE, "text/plain; charset=utf-8"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+impl Compat {
+    async fn types(&self, id: &str, guest: Option<Extension<Guest>>) -> Result<Value, Failure> {
+        let channel = self.first_channel(id)?;
+        let Extension(guest) = guest.unwrap_or_default();
+        let _watching = channel.watch(guest.over(PROTOCOL));
+        let mut tracks = channel.tracks();
+        let known = tracks.wait_for(|tracks| codec::are_known(tracks));
+        let known = tokio::time::timeout(CODECS, known)
+            .await
+            .is_ok_and(|known| known.is_ok());
+        if !known {
+            return Err(Failure::NotReady);
+        }
+        let names = names(&channel.tracks().borrow());
+        Ok(names.iter().map(|name| json!({ "Type": name })).collect())
     }
-    let names = names(&channel.tracks().borrow());
-    let types: Vec<_> = names.iter().map(|name| json!({ "Type": name })).collect();
-    Ok(([(CACHE_CONTROL, "no-store")], Json(types)).into_response())
 }
 
 /// What there is, as that API calls it.
@@ -115,10 +158,4 @@ fn names(tracks: &[Track]) -> Vec<&'static str> {
             Kind::Audio => "audio",
         })
         .collect()
-}
-
-impl Compat {
-    fn first_channel(&self, id: &str) -> Result<Channel, Failure> {
-        self.stream(id).map(|stream| stream.first_channel().clone())
-    }
 }

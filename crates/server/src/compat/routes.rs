@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::envelope::{Failure, answer, done, envelope};
-use super::shape::{StreamSent, sent};
+use super::shape::{ManySent, StreamSent, sent};
 use super::{Compat, codec};
 
 /// The largest body that is read, in bytes.
@@ -146,17 +146,14 @@ async fn codecs(State(compat): Shared, Path((id, channel)): Two) -> Response {
 
 /// `{"streams": {id: stream}}`
 async fn add_many(State(compat): Shared, body: Bytes) -> Response {
-    let streams = json(&body).map(|json| match json.get("streams") {
-        Some(Json::Object(streams)) => streams.clone(),
-        _ => Map::new(),
-    });
+    let streams = json(&body).and_then(sent::<ManySent>);
     let add = |compat: &Compat, id: &str, stream: Json| {
         let stream: StreamSent = sent(stream)?;
         compat.add(id, stream)
     };
     many(
         compat,
-        streams.map(|streams| streams.into_iter().collect()),
+        streams.map(|all| all.streams.unwrap_or_default().into_iter().collect()),
         add,
     )
     .await
@@ -164,8 +161,14 @@ async fn add_many(State(compat): Shared, body: Bytes) -> Response {
 
 /// `["id", "id"]`
 async fn delete_many(State(compat): Shared, body: Bytes) -> Response {
-    let ids = json(&body).and_then(sent::<Vec<String>>);
-    let ids = ids.map(|ids| ids.into_iter().map(|id| (id, Json::Null)).collect());
+    let ids = json(&body).and_then(|json| {
+        serde_json::from_value::<Option<Vec<String>>>(json)
+            .map_err(|_| Failure::Body("this must be a list of ids: [\"…\", \"…\"]".to_owned()))
+    });
+    let ids = ids.map(|ids| {
+        let ids = ids.unwrap_or_default().into_iter();
+        ids.map(|id| (id, Json::Null)).collect()
+    });
     many(compat, ids, |compat, id, _| compat.delete(id)).await
 }
 

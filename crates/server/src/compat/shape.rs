@@ -11,6 +11,13 @@ use super::envelope::Failure;
 use crate::config::{self, View};
 use crate::redact;
 
+/// Many streams as they are sent, by their ids.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ManySent {
+    pub(super) streams: Option<Map<String, Json>>,
+}
+
 /// A stream as it is sent. What else is sent is let pass.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -50,9 +57,16 @@ const KEYS: [&str; 7] = [
     "audio",
 ];
 
-/// The value that `json` holds.
+/// The value that the object `json` holds. The letters of keys may be of any case, and `null` is nothing, as in Go.
 pub(super) fn sent<T: for<'de> Deserialize<'de>>(json: Json) -> Result<T, Failure> {
-    serde_json::from_value(json).map_err(|error| Failure::Body(format!("this can't be: {error}")))
+    let object = match json {
+        Json::Object(object) => object.into_iter(),
+        Json::Null => Map::new().into_iter(),
+        _ => return Err(Failure::Body("this must be an object: {…}".to_owned())),
+    };
+    let object = object.map(|(key, value)| (key.to_ascii_lowercase(), value));
+    serde_json::from_value(Json::Object(object.collect()))
+        .map_err(|error| Failure::Body(format!("this can't be: {error}")))
 }
 
 impl StreamSent {

@@ -3,13 +3,14 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use egress_webrtc::{PROTOCOL, Refusal};
 use hub::{Channel, Guest};
 
+use super::cors::{for_all_pages, preflight};
 use super::envelope::Failure;
 use super::{Compat, form};
 
@@ -18,7 +19,12 @@ const MAX_BODY: usize = 256 << 10;
 
 pub(super) fn router(compat: Compat) -> Router {
     Router::new()
-        .route("/stream/{stream}/channel/{channel}/webrtc", post(offer))
+        .route(
+            "/stream/{stream}/channel/{channel}/webrtc",
+            post(offer).options(preflight),
+        )
+        // As it was before streams had channels.
+        .route("/stream/{stream}/webrtc", post(first).options(preflight))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(compat)
 }
@@ -30,9 +36,32 @@ async fn offer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let channel = compat.channel(&id, &channel);
+    answered(&compat, channel, guest, &headers, body).await
+}
+
+async fn first(
+    State(compat): State<Compat>,
+    Path(id): Path<String>,
+    guest: Option<Extension<Guest>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let channel = compat.first_channel(&id);
+    answered(&compat, channel, guest, &headers, body).await
+}
+
+/// What there is to say to the offer in `body`.
+async fn answered(
+    compat: &Compat,
+    channel: Result<Channel, Failure>,
+    guest: Option<Extension<Guest>>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Response {
     let answered = async {
-        let channel = compat.channel(&id, &channel)?;
-        let data = form::fields(&headers, body).await.remove("data");
+        let channel = channel?;
+        let data = form::fields(headers, body).await.remove("data");
         compat
             .answer(&channel, guest, &data.unwrap_or_default())
             .await
@@ -44,8 +73,7 @@ async fn offer(
         ];
         (headers, answer)
     });
-    let any_page = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    (any_page, answered).into_response()
+    for_all_pages(answered)
 }
 
 impl Compat {
