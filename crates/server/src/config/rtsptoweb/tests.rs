@@ -316,3 +316,66 @@ fn an_import_says_the_same_in_toml() {
             .contains("is TOML already")
     );
 }
+
+#[test]
+fn a_hundred_streams_are_imported_and_mean_the_same() {
+    let stream = |n: usize| {
+        let channel = |kind: &str| {
+            json!({"name": format!("{kind} \"{n}\""), "url": format!("rtsp://u:p${{n}}%40{n}@192.0.2.1:{}/{kind}?a=1&b={n}", 554 + n),
+                "on_demand": n.is_multiple_of(2), "audio": n.is_multiple_of(3), "debug": true})
+        };
+        let id = format!("27aec28e-6181-4753-9acd-{n:012}");
+        let channels = json!({"0": channel("main"), "1": channel("sub")});
+        (
+            id,
+            json!({"name": format!("Yard {n} ☂"), "channels": channels}),
+        )
+    };
+    let streams: Map<String, Json> = (0..100).map(stream).collect();
+    let text = json!({"server": {"http_port": ":8083"}, "streams": streams}).to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.json");
+    fs::write(&file, &text).unwrap();
+    let toml = import(&file).unwrap();
+    let imported = super::super::check("lunette.toml", &toml, &Environment::default()).unwrap();
+    let (meant, ..) = read(&text).unwrap();
+    assert_eq!(imported.config, meant);
+    assert_eq!(imported.streams.len(), 100);
+    for (id, stream) in &meant.streams.0 {
+        let n = id.as_str()[24..].parse::<usize>().unwrap();
+        let url = stream.channels.0[0].1.url.as_ref().unwrap();
+        let expected = format!(
+            "rtsp://u:p${{n}}%40{n}@192.0.2.1:{}/main?a=1&b={n}",
+            554 + n
+        );
+        assert_eq!(url.expose(), expected);
+    }
+}
+
+#[test]
+fn what_is_written_by_hand_and_is_no_json_is_told_by_line_and_column() {
+    for (text, told) in [
+        (
+            "{\n  \"server\": {},\n}",
+            "trailing comma at line 3 column 1",
+        ),
+        ("{\n  // mine\n}", "key must be a string at line 2 column 3"),
+        (
+            "{\"streams\": {\n  \"a\" {}\n}}",
+            "expected `:` at line 2 column 7",
+        ),
+        (
+            "{\n\"server\": {}",
+            "EOF while parsing an object at line 2 column 12",
+        ),
+        ("{} {}", "trailing characters at line 1 column 4"),
+    ] {
+        let shown = read(text).unwrap_err();
+        assert!(
+            shown.contains("it is not JSON") && shown.contains(told),
+            "{shown}"
+        );
+    }
+    let (config, ..) = read("\u{feff}{\"streams\": {\"a\": {\"url\": \"rtsp://h/\"}}}").unwrap();
+    assert_eq!(config.streams.0.len(), 1, "some editors begin so");
+}
