@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::message::Heard;
+use crate::remux::Remuxer;
 use crate::session::Session;
 use crate::stage::{PROTOCOL, Stages};
 use crate::viewer::{Feed, Viewer};
@@ -41,7 +42,7 @@ impl Gallery {
     {
         let feed = Feed {
             watching: channel.watch(PROTOCOL),
-            stage: self.0.join(channel),
+            stage: self.0.join(channel, Remuxer::default),
             state: channel.state(),
             stop: CancellationToken::new(),
         };

@@ -1,14 +1,13 @@
 //! fMP4 over WebSocket for Media Source Extensions; `docs/mse.md` is the wire format.
 //!
 //! Read in this order: [`router`] (the two routes), `layout` (which tracks go into MP4, and what a viewer
-//! that plays some of them is told), `remux` (frames to messages, pure), `stage` (one task a Channel, started
-//! with its first viewer and ended with its last, which feeds a ring of messages), `session` (what one
-//! viewer has said and is told, pure), `viewer` (its driver: one task, one vectored write for whatever is
-//! due), `ws` (the WebSocket itself).
+//! that plays some of them is told), `remux` (frames to messages, pure), `session` (what one viewer has said and is
+//! told, pure), `viewer` (its driver: one task), `ws` (the WebSocket itself). That messages are made once a Channel
+//! and written to all its viewers by few tasks is `fanout`'s part; `stage` and `seat` say to it what is made and who
+//! gets what of it.
 //!
 //! A message is framed once and shared by all viewers. This crate never knows another egress or an ingest.
 
-mod gather;
 mod keepalive;
 mod layout;
 mod message;
@@ -18,7 +17,6 @@ mod remux;
 mod routes;
 mod seat;
 mod session;
-mod shards;
 mod stage;
 #[cfg(test)]
 mod testing;

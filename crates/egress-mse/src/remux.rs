@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use fanout::Item as _;
 use fmp4::{Carrier, Fragment, Fragmenter, Heard, Roster, Sequence, moof};
 use hub::ring::Slot;
 use media::time::{nanos_to_ticks, ticks_to_nanos};
@@ -34,13 +35,6 @@ pub(crate) struct Muxed {
     pub(crate) arrival: Instant,
 }
 
-impl Muxed {
-    /// Whether this is the sound of a stream that has a picture too.
-    pub(crate) fn goes_with_a_picture(&self) -> bool {
-        self.layout.has_picture() && self.layout.is_sound(number(self.track))
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Remuxer {
     layout: Option<Arc<Layout>>,
@@ -63,7 +57,7 @@ struct Lane {
 
 impl Remuxer {
     /// The messages for `frame`, which was written while `announced` were the tracks.
-    pub(crate) fn push(
+    pub(crate) fn messages(
         &mut self,
         frame: &Frame,
         announced: &Arc<[Track]>,

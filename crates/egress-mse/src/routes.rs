@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::remux::Remuxer;
 use crate::session::Session;
 use crate::stage::{PROTOCOL, Stages};
 use crate::viewer::{Feed, Viewer};
@@ -117,7 +118,7 @@ fn answer(
     );
     let feed = Feed {
         watching,
-        stage: mse.stages.join(&channel),
+        stage: mse.stages.join(&channel, Remuxer::default),
         state: channel.state(),
         stop: mse.stop.clone(),
     };

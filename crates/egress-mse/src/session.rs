@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::layout::{Layout, Offer};
 use crate::message::{Condition, Heard, Said};
-use crate::outbox::Outbox;
+use crate::outbox::{Message, Outbox};
 use crate::rebase::Rebase;
 use crate::remux::Muxed;
 
@@ -129,7 +129,7 @@ impl Session {
         let message = Said::State(Condition::of(state, now)).framed();
         if self.told.as_ref() != Some(&message) {
             self.told = Some(message.clone());
-            out.whole(message);
+            out.push(Message::Whole(message));
         }
     }
 
@@ -143,10 +143,10 @@ impl Session {
             return Ok(());
         }
         match &mut self.framing {
-            Framing::Lunette(_) => out.shared(muxed),
+            Framing::Lunette(_) => out.push(Message::Shared(muxed)),
             Framing::Legacy(rebase) => {
                 if let Some(head) = rebase.head(&muxed) {
-                    out.rebased(head, muxed);
+                    out.push(Message::Rebased(head, muxed));
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Session {
     pub(crate) fn skip(&mut self, frames: u64, out: &mut Outbox) {
         self.skipped += frames;
         match &mut self.framing {
-            Framing::Lunette(_) => out.whole(Said::Skipped { frames }.framed()),
+            Framing::Lunette(_) => out.push(Message::Whole(Said::Skipped { frames }.framed())),
             Framing::Legacy(rebase) => rebase.skipped(),
         }
     }
@@ -171,16 +171,18 @@ impl Session {
         let offer = layout
             .offer(plays)
             .map_err(|why| Close::new(Close::UNPLAYABLE, why))?;
-        match (&self.framing, &self.current) {
-            (Framing::Lunette(_), _) => out.whole(offer.announcement.clone()),
-            (Framing::Legacy(_), None) => out.whole(offer.legacy_announcement.clone()),
-            (Framing::Legacy(_), Some((_, before))) if alike(before, &offer) => {}
+        let announcement = match (&self.framing, &self.current) {
+            (Framing::Lunette(_), _) => Some(&offer.announcement),
+            (Framing::Legacy(_), None) => Some(&offer.legacy_announcement),
+            (Framing::Legacy(_), Some((_, before))) if alike(before, &offer) => None,
             (Framing::Legacy(_), Some(_)) => {
                 let why = "the stream's codecs changed; connect again";
                 return Err(Close::new(Close::RESTART, why));
             }
+        };
+        for message in announcement.into_iter().chain([&offer.init]) {
+            out.push(Message::Whole(message.clone()));
         }
-        out.whole(offer.init.clone());
         self.current = Some((Arc::clone(layout), Arc::clone(&offer)));
         Ok(offer)
     }

@@ -1,180 +1,45 @@
-//! The remux stage of a Channel: one task, started with its first viewer and ended with its last.
+//! One task a Channel makes messages of its frames: `fanout` runs it, a [`Remuxer`] does the work.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::Arc;
 
-use hub::ring::{Reader, Ring};
-use hub::{Channel, ChannelId, Delivery, Event, State, StreamId};
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
-use tracing::{Instrument as _, debug, error};
+use fanout::{Item, Make};
+use hub::ring::Slot;
+use media::{Frame, Track};
 
-use crate::gather::Gather;
+use crate::layout::number;
 use crate::remux::{Muxed, Remuxer};
-use crate::seat::Seat;
-use crate::shards::Shards;
 
 /// What the hub calls our viewers.
 pub(crate) const PROTOCOL: &str = "mse";
 
-/// Why a stage ended while viewers were left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The Channel was removed, or everything shuts down.
-    Gone,
-    /// A defect of ours.
-    Defect,
-}
-
-/// The stages that run, by Channel. There are at most as many entries as there were Channels at the last join.
-#[derive(Debug, Default)]
-pub(crate) struct Stages(Mutex<HashMap<(StreamId, ChannelId), Weak<Stage>>>);
-
-impl Stages {
-    /// The stage of `channel`, which runs until its last holder lets go. Needs a tokio runtime.
-    pub(crate) fn join(&self, channel: &Channel) -> Arc<Stage> {
-        let mut stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (channel.stream().clone(), channel.id().clone());
-        let running = stages.get(&key).and_then(Weak::upgrade);
-        if let Some(stage) = running.filter(|stage| stage.serves(channel)) {
-            return stage;
-        }
-        stages.retain(|_, stage| stage.strong_count() > 0);
-        let stage = Arc::new(Stage::start(channel));
-        stages.insert(key, Arc::downgrade(&stage));
-        stage
-    }
-
-    #[cfg(test)]
-    pub(crate) fn running(&self) -> usize {
-        let stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.values().filter(|s| s.strong_count() > 0).count()
-    }
-}
+/// The stages that run, by Channel.
+pub(crate) type Stages = fanout::Stages<Remuxer>;
 
 /// One Channel's messages.
-#[derive(Debug)]
-pub(crate) struct Stage {
-    channel: Channel,
-    ring: Ring<Arc<Muxed>>,
-    shards: Shards,
-    end: Arc<OnceLock<End>>,
-    task: AbortHandle,
-}
+pub(crate) type Stage = fanout::Stage<Remuxer>;
 
-impl Stage {
-    fn start(channel: &Channel) -> Self {
-        let delivery = channel.delivery(PROTOCOL);
-        let ring = Ring::counting(channel.policy().ring, delivery.skips());
-        let end = Arc::new(OnceLock::new());
-        let closing = Closing {
-            ring: ring.clone(),
-            end: Arc::clone(&end),
-        };
-        let span = tracing::info_span!("mse", stream = %channel.stream(), channel = %channel.id());
-        let task = tokio::spawn(run(channel.clone(), closing).instrument(span));
-        Self {
-            channel: channel.clone(),
-            shards: Shards::new(ring.clone(), delivery),
-            ring,
-            end,
-            task: task.abort_handle(),
-        }
+impl Make for Remuxer {
+    type Item = Muxed;
+    type Facts = ();
+    const PROTOCOL: &'static str = PROTOCOL;
+
+    fn facts(&self) {}
+
+    fn push(
+        &mut self,
+        frame: &Frame,
+        announced: &Arc<[Track]>,
+    ) -> impl IntoIterator<Item = Slot<Arc<Muxed>>> {
+        self.messages(frame, announced)
     }
 
-    /// Where is counted what viewers get.
-    pub(crate) fn delivery(&self) -> Arc<Delivery> {
-        self.channel.delivery(PROTOCOL)
-    }
-
-    /// From the newest keyframe on.
-    pub(crate) fn reader(&self) -> Reader<Arc<Muxed>> {
-        self.ring.reader()
-    }
-
-    /// Serves `seat` when there is more to read, for as long as it is there.
-    pub(crate) fn seat(&self, seat: Weak<dyn Seat>) {
-        self.shards.seat(seat);
-    }
-
-    /// Why the ring was closed.
-    pub(crate) fn end(&self) -> End {
-        self.end.get().copied().unwrap_or(End::Defect)
-    }
-
-    /// Whether this is a running stage of that very Channel: one that was removed and added again under
-    /// its old id is another.
-    fn serves(&self, channel: &Channel) -> bool {
-        self.end.get().is_none() && self.channel.same(channel)
+    fn left_out(&self) -> u64 {
+        self.misfits()
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Closes the ring however the task ends, a panic included, so that no viewer waits for ever.
-#[derive(Debug)]
-struct Closing {
-    ring: Ring<Arc<Muxed>>,
-    end: Arc<OnceLock<End>>,
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            error!("the remux stage panicked; its viewers are sent away");
-        }
-        self.end.get_or_init(|| End::Defect);
-        self.ring.close();
-    }
-}
-
-async fn run(channel: Channel, closing: Closing) {
-    let ring = &closing.ring;
-    let mut frames = channel.frames();
-    let mut state = channel.state();
-    let mut remuxer = Remuxer::default();
-    let mut gather = Gather::default();
-    loop {
-        let due = gather.due();
-        tokio::select! {
-            biased;
-            event = frames.next() => match event {
-                Event::Item(frame) => {
-                    let slots = remuxer.push(&frame, frames.tracks());
-                    if slots.iter().any(|slot| slot.start) {
-                        ring.set_bounds(channel.policy().ring);
-                    }
-                    ring.push_all(gather.push(slots, ring.readers(), Instant::now()));
-                }
-                Event::Skipped(frames) => debug!(frames, "the remux stage was too slow"),
-                Event::Closed => break,
-            },
-            () = at(due) => ring.push_all(gather.take()),
-            changed = state.changed() => {
-                // What a dead session left is no place to start for whoever joins before the next one.
-                let flowing = matches!(*state.borrow_and_update(), State::Live | State::Lingering);
-                if changed.is_err() {
-                    break;
-                }
-                if !flowing {
-                    ring.push_all(gather.take());
-                    ring.cut();
-                }
-            }
-        }
-    }
-    debug!(ring = ?ring.status(), misfits = remuxer.misfits(), "the channel is gone");
-    closing.end.get_or_init(|| End::Gone);
-}
-
-/// Waits until `due`, for ever where nothing is.
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
+impl Item for Muxed {
+    fn goes_with_a_picture(&self) -> bool {
+        self.layout.has_picture() && self.layout.is_sound(number(self.track))
     }
 }

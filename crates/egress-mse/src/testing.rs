@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::remux::Remuxer;
 use crate::session::Session;
 use crate::stage::{PROTOCOL, Stages};
 use crate::viewer::{Ended, Feed, Viewer};
@@ -174,7 +175,7 @@ impl Rig {
         let (ours, theirs) = tokio::io::duplex(capacity);
         let feed = Feed {
             watching: self.channel.watch(PROTOCOL),
-            stage: self.stages.join(&self.channel),
+            stage: self.stages.join(&self.channel, Remuxer::default),
             state: self.channel.state(),
             stop: self.stop.clone(),
         };

@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use fanout::{End, Meter, Told};
 use hub::State;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -14,10 +15,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::keepalive::{Due, Keepalive};
-use crate::outbox::Outbox;
-use crate::seat::{Halt, Shared, Told};
+use crate::outbox::Message;
+use crate::seat::{Halt, Seat, Show};
 use crate::session::{Close, Session};
-use crate::stage::{End, Stage};
+use crate::stage::Stage;
 use crate::ws::frame::{Opcode, close, whole};
 use crate::ws::{Decoder, Incoming};
 
@@ -56,7 +57,7 @@ impl From<Close> for Ended {
 /// One viewer on its connection.
 #[derive(Debug)]
 pub(crate) struct Viewer<S> {
-    seat: Arc<Shared<S>>,
+    seat: Arc<Seat<S>>,
     feed: Feed,
     decoder: Decoder,
     inbox: BytesMut,
@@ -72,13 +73,11 @@ where
 {
     pub(crate) fn new(io: S, session: Session, feed: Feed) -> Self {
         let now = Instant::now();
+        let seat = Seat::new(io, Show::new(session));
+        let meter = Meter::new(feed.watching.sent(), feed.watching.joined());
+        seat.desk().count(feed.stage.delivery(), meter);
         Self {
-            seat: Arc::new(Shared::new(
-                io,
-                session,
-                Outbox::new(feed.watching.joined(), feed.watching.sent()),
-                feed.stage.delivery(),
-            )),
+            seat: Arc::new(seat),
             feed,
             decoder: Decoder::default(),
             inbox: BytesMut::new(),
@@ -92,10 +91,10 @@ where
     pub(crate) async fn run(mut self) -> Ended {
         self.begin();
         let ended = self.serve().await;
-        let (messages, bytes, skipped) = {
-            let desk = self.seat.part();
-            let bytes = self.feed.watching.status().bytes;
-            (desk.outbox.sent, bytes, desk.session.skipped)
+        let skipped = {
+            let fill = &mut self.seat.part().fill;
+            fill.media = None;
+            fill.session.skipped
         };
         if let Ended::Closed(close) = &ended {
             if let Some(reason) = close.name() {
@@ -103,7 +102,8 @@ where
             }
             self.say_goodbye(close).await;
         }
-        tracing::debug!(messages, bytes, skipped, ?ended, "its session ended");
+        let bytes = self.feed.watching.status().bytes;
+        tracing::debug!(bytes, skipped, ?ended, "its session ended");
         ended
     }
 
@@ -145,15 +145,14 @@ where
     /// Lets media flow if it may.
     fn begin(&mut self) {
         {
-            let desk = self.seat.desk();
-            if !desk.session.ready() || desk.media.is_some() {
+            let fill = &self.seat.desk().fill;
+            if !fill.session.ready() || fill.media.is_some() {
                 return;
             }
         }
         self.tell_state();
-        self.seat.desk().media = Some(self.feed.stage.reader());
-        let seat: Weak<Shared<S>> = Arc::downgrade(&self.seat);
-        self.feed.stage.seat(seat);
+        self.seat.desk().fill.media = Some(self.feed.stage.reader());
+        self.feed.stage.seat(&self.seat);
     }
 
     fn told(&mut self, told: &Told) -> Result<(), Ended> {
@@ -174,13 +173,15 @@ where
     fn ended(&self, halt: Halt) -> Ended {
         match halt {
             Halt::Left => Ended::Left,
-            Halt::Close(close) => close.into(),
+            Halt::Stalled => stalled().into(),
+            Halt::Misfit(close) => close.into(),
             Halt::NoMore => match self.feed.stage.end() {
                 End::Gone if self.feed.stop.is_cancelled() => shutdown(),
                 End::Gone => Close::new(Close::REMOVED, "the stream was removed"),
-                End::Defect => Close::new(Close::DEFECT, "a defect of the server"),
+                End::Defect => defect(),
             }
             .into(),
+            Halt::Defect => defect().into(),
         }
     }
 
@@ -194,7 +195,7 @@ where
     }
 
     fn greeted(&self) -> bool {
-        self.seat.desk().session.ready()
+        self.seat.desk().fill.session.ready()
     }
 
     fn time(&mut self) -> Result<(), Ended> {
@@ -209,7 +210,7 @@ where
         }
         match self.keepalive.due(now) {
             Due::Nothing => {}
-            Due::Ping => self.seat.desk().outbox.whole(whole(Opcode::Ping, b"")),
+            Due::Ping => self.say(whole(Opcode::Ping, b"")),
             Due::GiveUp => {
                 return Err(Close::new(Close::UNANSWERED, "nothing was heard for 12 s").into());
             }
@@ -217,10 +218,17 @@ where
         Ok(())
     }
 
+    /// Says something of this viewer's own.
+    fn say(&self, message: Bytes) {
+        self.seat.desk().outbox.push(Message::Whole(message));
+    }
+
     fn tell_state(&mut self) {
         let state = self.feed.state.borrow_and_update();
         let desk = &mut *self.seat.desk();
-        desk.session.state(&state, Instant::now(), &mut desk.outbox);
+        desk.fill
+            .session
+            .state(&state, Instant::now(), &mut desk.outbox);
     }
 
     fn input(&mut self) -> Result<(), Ended> {
@@ -232,8 +240,10 @@ where
                 incoming.map_err(|broken| Close::new(Close::PROTOCOL, broken.to_string()))?;
             match incoming {
                 None => return Ok(()),
-                Some(Incoming::Text(text)) => desk.session.text(&text)?,
-                Some(Incoming::Ping(payload)) => desk.outbox.whole(whole(Opcode::Pong, &payload)),
+                Some(Incoming::Text(text)) => desk.fill.session.text(&text)?,
+                Some(Incoming::Ping(payload)) => desk
+                    .outbox
+                    .push(Message::Whole(whole(Opcode::Pong, &payload))),
                 Some(Incoming::Binary | Incoming::Pong) => {}
                 Some(Incoming::Close) => {
                     const NORMAL: u16 = 1000;
@@ -250,7 +260,7 @@ where
             return;
         }
         let seat = &self.seat;
-        seat.desk().outbox.whole(close(why.code, &why.reason));
+        self.say(close(why.code, &why.reason));
         let goodbye = async {
             poll_fn(|cx| seat.desk().poll_flush(cx)).await.ok()?;
             poll_fn(|cx| seat.desk().poll_shutdown(cx)).await.ok()?;
@@ -275,6 +285,14 @@ fn sent_away(watching: &hub::Viewer) -> Close {
 
 fn shutdown() -> Close {
     Close::new(Close::SHUTDOWN, "the server shuts down")
+}
+
+fn stalled() -> Close {
+    Close::new(Close::STALLED, "a message was not taken within 10 s")
+}
+
+fn defect() -> Close {
+    Close::new(Close::DEFECT, "a defect of the server")
 }
 
 #[cfg(test)]

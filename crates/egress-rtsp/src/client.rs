@@ -5,10 +5,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use bytes::{Bytes, BytesMut};
+use fanout::{End, Meter, Told};
 use hub::Guest;
 use hub::ring::Event;
 use media::TrackId;
@@ -16,14 +17,14 @@ use rtsp::{Lower, Message, Parser, Request, Response, RtpInfo, Status, Transport
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::desk::{Halt, Shared, Told};
 use crate::gate::Ask;
-use crate::outbox::Meter;
+use crate::outbox::Due;
 use crate::place::track_control;
-use crate::play::{Carrier, Datagrams, Lane, Play};
+use crate::play::{Carrier, Changed, Datagrams, Lane, Play};
+use crate::seat::{Halt, Seat, Show};
 use crate::service::{Service, Stranger};
 use crate::session::{Asked, Session, Step, refuse};
-use crate::stage::{End, PROTOCOL};
+use crate::stage::{PROTOCOL, Packets};
 use crate::udp::{Expected, Heard};
 use crate::unit::{Start, usual_channels};
 use crate::watch::{Refusal, Watch, find};
@@ -61,7 +62,7 @@ pub(crate) struct Ends {
 pub(crate) struct Client<S> {
     service: Arc<Service>,
     ends: Ends,
-    seat: Arc<Shared<S>>,
+    seat: Arc<Seat<S>>,
     session: Session,
     parser: Parser,
     inbox: BytesMut,
@@ -90,7 +91,7 @@ where
         Self {
             service,
             ends,
-            seat: Arc::new(Shared::new(io)),
+            seat: Arc::new(Seat::new(io, Show::default())),
             session: Session::new(crate::random::session_id(), timeout, now),
             parser: Parser::new(),
             inbox: BytesMut::new(),
@@ -150,7 +151,7 @@ where
     async fn told(&mut self, told: &Told) -> Result<(), Ended> {
         match told {
             Told::Blocked(deadline) => self.blocked = Some(*deadline),
-            Told::Free => {
+            Told::Free(_) => {
                 self.blocked = None;
                 // It took what it was sent: it is there.
                 self.heard.note(Moment::now());
@@ -199,7 +200,7 @@ where
         match halt {
             Halt::Left => Ended::Left,
             Halt::Stalled => Ended::Closed("stalled"),
-            Halt::Changed => Ended::Closed("codecs_changed"),
+            Halt::Misfit(Changed) => Ended::Closed("codecs_changed"),
             Halt::Defect => Ended::Closed("defect"),
             Halt::NoMore => match self.watch.as_ref().map(|watch| watch.stage.end()) {
                 Some(End::Gone) if self.service.stop.is_cancelled() => Ended::Closed("shutdown"),
@@ -245,7 +246,7 @@ where
                 Err(refusal) => Err(refusal),
             },
             Step::Pause(response) => {
-                self.seat.desk().play = None;
+                self.seat.desk().fill.play = None;
                 Ok(response)
             }
             Step::Teardown(response) => {
@@ -270,7 +271,7 @@ where
     fn say(&self, response: &Response) {
         let mut out = BytesMut::with_capacity(512);
         response.write(&mut out);
-        self.seat.desk().outbox.words(out.freeze());
+        self.seat.desk().outbox.push(Due::Words(out.freeze()));
     }
 
     async fn describe(&mut self, asked: Asked, mut ok: Response) -> Result<Response, Refusal> {
@@ -324,12 +325,10 @@ where
             .ok_or_else(|| Refusal::new(Status::NOT_FOUND, "there is no such stream or channel"))?;
         let guest = Guest::new(Some(address), leave).using(agent.as_deref());
         let viewer = channel.watch(guest.over(PROTOCOL));
-        let stage = self.service.stages.join(&channel);
-        {
-            let mut desk = self.seat.desk();
-            desk.delivery = stage.delivery();
-            desk.outbox.meter = Some(Meter::new(viewer.sent(), viewer.joined()));
-        }
+        let clock = self.service.clock;
+        let stage = self.service.stages.join(&channel, || Packets::new(clock));
+        let meter = Meter::new(viewer.sent(), viewer.joined());
+        self.seat.desk().count(stage.delivery(), meter);
         self.kicked = Some(Box::pin(viewer.kicked()));
         self.watch = Some(Watch::new(place, name, viewer, stage));
         Ok(())
@@ -338,7 +337,7 @@ where
     /// Watches nothing any more.
     fn forget(&mut self) {
         let mut desk = self.seat.desk();
-        desk.play = None;
+        desk.fill.play = None;
         desk.outbox.meter = None;
         drop(desk);
         (self.watch, self.kicked) = (None, None);
@@ -355,10 +354,7 @@ where
         mut ok: Response,
     ) -> Result<Response, Refusal> {
         let watch = self.watching(asked).await?;
-        let (told, ssrc) = (
-            watch.format(track).await?,
-            watch.stage.sources().ssrc(track),
-        );
+        let (told, ssrc) = (watch.format(track).await?, watch.stage.facts().ssrc(track));
         let (carrier, mut transport) = self
             .carry(track, offers)
             .ok_or(Status::UNSUPPORTED_TRANSPORT)?;
@@ -419,13 +415,15 @@ where
         let udp = self.service.udp.as_ref().filter(|_| !self.is_interleaved());
         let datagrams =
             udp.map(|udp| Datagrams::new(Arc::clone(udp), self.ends.local, Moment::now()));
-        let play = Play::new(reader, watch.stage.sources(), self.lanes.clone(), datagrams);
+        let play = Play::new(reader, watch.stage.facts(), self.lanes.clone(), datagrams);
         // A change that comes at this very moment comes again with the next unit.
-        let _ = self.seat.desk().begin(play, first.as_ref());
+        {
+            let desk = &mut *self.seat.desk();
+            let _ = desk.fill.begin(play, first, &mut desk.outbox);
+        }
         self.session.playing();
         if !std::mem::replace(&mut self.seated, true) {
-            let seat: Weak<Shared<S>> = Arc::downgrade(&self.seat);
-            watch.stage.seat(seat);
+            watch.stage.seat(&self.seat);
         }
         // Datagrams that wait for their time are sent by the shard.
         watch.stage.wake();
@@ -448,8 +446,8 @@ where
     /// Ends what was begun, says that nothing more comes, and closes, in a short while.
     async fn say_goodbye(&mut self, ended: Ended) {
         {
-            let mut desk = self.seat.desk();
-            let play = desk.play.take();
+            let desk = &mut *self.seat.part();
+            let play = desk.fill.play.take();
             if let (Ended::Closed(_), Some(play)) = (ended, play) {
                 desk.outbox.clear();
                 play.goodbye(&mut desk.outbox);
@@ -459,7 +457,6 @@ where
             return;
         }
         let seat = &self.seat;
-        drop(seat.part());
         let goodbye = async {
             poll_fn(|cx| seat.desk().poll_flush(cx)).await.ok()?;
             poll_fn(|cx| seat.desk().poll_shutdown(cx)).await.ok()?;

@@ -1,30 +1,29 @@
 //! An RTSP/1.0 server (RFC 2326) for viewers: players, recorders, and whatever else takes RTSP cameras.
 //!
 //! Read in this order: [`RtspServer`] and [`Gate`] (what the outside gives and gets), `place` (what a URL means), `session`
-//! (requests, pure), `describe` (formats as a session description, pure), `unit` (frames to whole packets, pure), `stage`
-//! (one task a Channel, started with its first viewer and ended with its last, which feeds a ring of units), `play` (what
-//! one viewer gets), `client` (its driver: one task), `desk` and `shards` (who writes), `udp` (the ports all share).
+//! (requests, pure), `describe` (formats as a session description, pure), `unit` (frames to whole packets, pure), `play` (what
+//! one viewer gets), `client` (its driver: one task), `udp` (the ports all share). That packets are made once a Channel and
+//! written to all its viewers by few tasks is `fanout`'s part; `stage` and `seat` say to it what is made and who gets what of
+//! it.
 //!
 //! Packets are made once per Stream, with their headers, and shared by all its viewers. This crate never knows another
 //! egress or an ingest, nor who may do what.
 
 mod client;
 mod describe;
-mod desk;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;
-mod gather;
 mod outbox;
 mod pace;
 mod place;
 mod play;
 mod random;
+mod seat;
 mod service;
 mod session;
 mod settings;
-mod shards;
 mod stage;
 #[cfg(test)]
 mod testing;

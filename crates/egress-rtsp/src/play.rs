@@ -10,7 +10,7 @@ use hub::ring::Reader;
 use media::{Format, TrackId};
 
 use crate::describe::still_understood;
-use crate::outbox::Outbox;
+use crate::outbox::{Due, Outbox};
 use crate::pace::Pace;
 use crate::udp::Udp;
 use crate::unit::{FRAMING, Sources, Unit, framed_report, usual_channels};
@@ -96,7 +96,7 @@ impl Play {
 
     /// Puts a unit into `outbox`, or gets it ready to go out as datagrams: then nothing else may be taken before
     /// [`Play::send_datagrams`] has sent it.
-    pub(crate) fn take(&mut self, unit: &Arc<Unit>, outbox: &mut Outbox) -> Result<(), Changed> {
+    pub(crate) fn take(&mut self, unit: Arc<Unit>, outbox: &mut Outbox) -> Result<(), Changed> {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track == unit.track) else {
             return Ok(());
         };
@@ -109,9 +109,12 @@ impl Play {
         match lane.carrier {
             Carrier::Tcp { rtp, rtcp } => {
                 if let Some(report) = &unit.report {
-                    outbox.words(on_channel(report, unit.track, rtcp));
+                    outbox.push(Due::Words(on_channel(report, unit.track, rtcp)));
                 }
-                outbox.unit(unit.framed_on(rtp), unit.arrival);
+                outbox.push(match unit.framed_on(rtp) {
+                    Some(framed) => Due::Own(framed, unit.arrival),
+                    None => Due::Shared(unit),
+                });
             }
             Carrier::Udp { rtp, rtcp } => {
                 if let Some(datagrams) = &mut self.datagrams {
@@ -120,7 +123,7 @@ impl Play {
                             .udp
                             .report(rtcp, datagrams.from, &report[FRAMING..]);
                     }
-                    datagrams.current = Some((Arc::clone(unit), rtp, 0));
+                    datagrams.current = Some((unit, rtp, 0));
                 }
             }
         }
@@ -149,7 +152,7 @@ impl Play {
 
     fn send_report(&self, lane: &Lane, packet: &[u8], outbox: &mut Outbox) {
         match (lane.carrier, &self.datagrams) {
-            (Carrier::Tcp { rtcp, .. }, _) => outbox.words(framed_report(packet, rtcp)),
+            (Carrier::Tcp { rtcp, .. }, _) => outbox.push(Due::Words(framed_report(packet, rtcp))),
             (Carrier::Udp { rtcp, .. }, Some(datagrams)) => {
                 datagrams.udp.report(rtcp, datagrams.from, packet);
             }
@@ -196,7 +199,7 @@ impl Play {
             *done += 1;
         }
         if let Some(meter) = &mut outbox.meter {
-            meter.unit(unit.arrival, round);
+            meter.media(unit.arrival, round);
         }
         datagrams.current = None;
         Ok(())

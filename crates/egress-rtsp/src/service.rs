@@ -44,6 +44,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) stages: Stages,
+    /// The wall clock of reports.
+    pub(crate) clock: Clock,
     pub(crate) udp: Option<Arc<Udp>>,
     pub(crate) stop: CancellationToken,
     slots: Arc<Semaphore>,
@@ -93,7 +95,8 @@ impl RtspServer {
                 registry,
                 settings,
                 gate,
-                stages: Stages::new(Clock::now()),
+                stages: Stages::default(),
+                clock: Clock::now(),
                 udp: udp.map(Arc::new),
                 stop,
                 slots,

@@ -97,10 +97,10 @@ impl Unit {
         self.framed.len() + 4 * self.ends.len()
     }
 
-    /// The packets as interleaved frames on `channel`.
-    pub(crate) fn framed_on(&self, channel: u8) -> Bytes {
+    /// The packets as interleaved frames on `channel`, where that is not the track's usual one.
+    pub(crate) fn framed_on(&self, channel: u8) -> Option<Bytes> {
         if channel == usual_channels(self.track).0 {
-            return self.framed.clone();
+            return None;
         }
         let mut copy = BytesMut::from(&self.framed[..]);
         let mut at = 0;
@@ -108,7 +108,7 @@ impl Unit {
             copy[at + 1] = channel;
             at = *end as usize;
         }
-        copy.freeze()
+        Some(copy.freeze())
     }
 
     /// The packets as datagrams.

@@ -8,7 +8,7 @@ use crate::remux::Remuxer;
 use crate::testing::{PICTURE, a_law, baseline, delivery, high, picture, sound};
 
 fn outbox() -> Outbox {
-    Outbox::new(std::time::Instant::now(), hub::Sent::default())
+    Outbox::default()
 }
 
 async fn sent(outbox: &mut Outbox) -> Vec<u8> {
@@ -20,7 +20,7 @@ async fn sent(outbox: &mut Outbox) -> Vec<u8> {
 
 fn media(remuxer: &mut Remuxer, frame: &media::Frame) -> Arc<Muxed> {
     let tracks: Arc<[media::Track]> = Arc::from([]);
-    remuxer.push(frame, &tracks)[0].item.clone()
+    remuxer.messages(frame, &tracks)[0].item.clone()
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_viewer_gets_only_the_tracks_it_plays() {
         crate::testing::track(PICTURE, media::Kind::Video, Some(&baseline())),
         crate::testing::track(crate::testing::SOUND, media::Kind::Audio, Some(&a_law())),
     ]);
-    let first = remuxer.push(&picture(&baseline(), 0, true), &tracks);
+    let first = remuxer.messages(&picture(&baseline(), 0, true), &tracks);
     session
         .media(first[0].item.clone(), &mut outbox)
         .expect("H.264");
@@ -133,7 +133,7 @@ async fn a_viewer_gets_only_the_tracks_it_plays() {
         "{text}"
     );
     assert!(text.contains("the browser does not play it"), "{text}");
-    let second = remuxer.push(&sound(&a_law(), 0), &tracks);
+    let second = remuxer.messages(&sound(&a_law(), 0), &tracks);
     session
         .media(second[0].item.clone(), &mut outbox)
         .expect("left out");
