@@ -3,20 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::{Channel, ChannelId, Registry, State, StreamId, Viewer};
-use media::{Format, Track, TrackId};
+use hub::{Channel, ChannelId, Registry, StreamId, Unknown, Viewer};
+use media::{Format, TrackId};
 use rtsp::{Sdp, Status};
-use tokio::time::timeout;
 
 use crate::describe::{describe, sendable};
 use crate::gate::Refused;
 use crate::place::Place;
 use crate::stage::Stage;
-
-/// How long a request waits for a camera that is being dialled.
-const DIAL: Duration = Duration::from_secs(10);
-/// How long it waits for parameters that a camera sends in its stream only.
-const PARAMETERS: Duration = Duration::from_secs(3);
 
 /// A Channel that is watched.
 pub(crate) struct Watch {
@@ -72,6 +66,18 @@ impl From<Refused> for Refusal {
     }
 }
 
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Self {
+        let detail = unknown.to_string();
+        match unknown {
+            Unknown::Offline { retry, .. } | Unknown::Silent { retry } => {
+                Self::unavailable(detail, retry)
+            }
+            _ => Self::new(Status::NOT_FOUND, detail),
+        }
+    }
+}
+
 impl Watch {
     /// Joins as `viewer`.
     pub(crate) fn new(place: Place, name: String, viewer: Viewer, stage: Arc<Stage>) -> Self {
@@ -85,7 +91,7 @@ impl Watch {
 
     /// What can be sent, once that is known.
     pub(crate) async fn describe(&self) -> Result<Sdp, Refusal> {
-        let tracks = tracks(self.viewer.channel()).await?;
+        let tracks = self.viewer.channel().known_tracks().await?;
         describe(&self.name, &tracks).ok_or_else(|| {
             const UNSUPPORTED_MEDIA_TYPE: Status = Status(415);
             let names: Vec<&str> = tracks.iter().map(|track| track.encoding.as_str()).collect();
@@ -99,7 +105,7 @@ impl Watch {
 
     /// The format of a track, where there is such a one.
     pub(crate) async fn format(&self, id: TrackId) -> Result<Arc<Format>, Refusal> {
-        let tracks = tracks(self.viewer.channel()).await?;
+        let tracks = self.viewer.channel().known_tracks().await?;
         let track = tracks.iter().find(|track| track.id == id);
         let format = track.and_then(sendable).cloned();
         format.ok_or_else(|| Refusal::new(Status::NOT_FOUND, "there is no such track"))
@@ -119,52 +125,4 @@ pub(crate) fn find(registry: &Registry, place: &Place) -> Option<(Channel, Strin
         stream.name()
     };
     Some((channel.clone(), name.to_owned()))
-}
-
-/// The tracks of a Channel, which is dialled if it has to be.
-async fn tracks(channel: &Channel) -> Result<Arc<[Track]>, Refusal> {
-    let (mut tracks, mut state) = (channel.tracks(), channel.state());
-    let gone = || Refusal::new(Status::NOT_FOUND, "the stream was removed");
-    let wait = async {
-        loop {
-            let seen: Arc<[Track]> = tracks.borrow_and_update().clone();
-            if let Some(refusal) = offline(&state.borrow_and_update()) {
-                return Err(refusal);
-            }
-            if is_complete(&seen) {
-                return Ok(seen);
-            }
-            let some = !seen.is_empty();
-            tokio::select! {
-                changed = tracks.changed() => changed.map_err(|_| gone())?,
-                changed = state.changed() => changed.map_err(|_| gone())?,
-                () = channel.gone() => return Err(gone()),
-                () = tokio::time::sleep(PARAMETERS), if some => return Ok(seen),
-            }
-        }
-    };
-    timeout(DIAL, wait).await.unwrap_or_else(|_| {
-        Err(Refusal::unavailable(
-            "the camera has sent nothing within 10 s",
-            Duration::from_secs(5),
-        ))
-    })
-}
-
-fn is_complete(tracks: &[Track]) -> bool {
-    let known = |track: &Track| track.format.is_some() || track.unsupported.is_some();
-    !tracks.is_empty() && tracks.iter().all(known)
-}
-
-/// The refusal where the camera is away.
-fn offline(state: &State) -> Option<Refusal> {
-    let fault = state.fault()?;
-    let retry = match state {
-        State::Backoff { retry_at, .. } => {
-            retry_at.saturating_duration_since(tokio::time::Instant::now())
-        }
-        _ => Duration::ZERO,
-    };
-    let detail = format!("the camera is offline: {}", fault.message);
-    Some(Refusal::unavailable(detail, retry + Duration::from_secs(1)))
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use dimpl::{Config, certificate};
-use hub::{Channel, Clock, Event, Registry, State, Who};
-use media::{Format, Kind, Track};
+use hub::{Channel, Clock, Event, Registry, Unknown, Who};
+use media::{Format, Kind};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -28,10 +28,6 @@ use crate::socket::{Sockets, families};
 use crate::stage::Stages;
 use crate::tcp;
 
-/// How long an offer waits for a camera that is being dialled.
-const DIAL: Duration = Duration::from_secs(10);
-/// How long it waits for parameters that a camera sends in its stream only.
-const PARAMETERS: Duration = Duration::from_secs(3);
 /// How long, and at how many pictures, it is looked for B-frames where the parameters allow them.
 const REORDER: Duration = Duration::from_millis(600);
 const REORDER_PICTURES: usize = 12;
@@ -171,7 +167,7 @@ impl Whep {
     ) -> Result<Answered, Refusal> {
         let watching = channel.watch(who);
         let stage = self.stages.join(channel);
-        let tracks = tracks(channel).await?;
+        let tracks = channel.known_tracks().await?;
         let plan = plan(&offer, &tracks).map_err(Refusal::from)?;
         if let Some(format) = plan
             .format
@@ -285,54 +281,6 @@ fn listen(settings: &Settings) -> Result<Sockets, Error> {
     Ok(sockets)
 }
 
-/// The tracks of a Channel, which is dialled if it has to be.
-async fn tracks(channel: &Channel) -> Result<Arc<[Track]>, Refusal> {
-    let (mut tracks, mut state) = (channel.tracks(), channel.state());
-    let complete = |tracks: &[Track]| {
-        let known = |track: &Track| track.format.is_some() || track.unsupported.is_some();
-        !tracks.is_empty() && tracks.iter().all(known)
-    };
-    let wait = async {
-        loop {
-            let seen: Arc<[Track]> = tracks.borrow_and_update().clone();
-            if let Some(refusal) = offline(&state.borrow_and_update()) {
-                return Err(refusal);
-            }
-            if complete(&seen) {
-                return Ok(seen);
-            }
-            let some = !seen.is_empty();
-            tokio::select! {
-                changed = tracks.changed() => changed.map_err(|_| gone())?,
-                changed = state.changed() => changed.map_err(|_| gone())?,
-                () = channel.gone() => return Err(gone()),
-                () = tokio::time::sleep(PARAMETERS), if some => return Ok(seen),
-            }
-        }
-    };
-    timeout(DIAL, wait).await.unwrap_or_else(|_| {
-        let detail = "the camera has sent nothing within 10 s";
-        Err(Refusal::new(StatusCode::CONFLICT, "source_offline", detail).after(5))
-    })
-}
-
-/// The refusal where the camera is away.
-fn offline(state: &State) -> Option<Refusal> {
-    let fault = state.fault()?;
-    let retry = match state {
-        State::Backoff { retry_at, .. } => {
-            retry_at.saturating_duration_since(tokio::time::Instant::now())
-        }
-        _ => Duration::ZERO,
-    };
-    let detail = format!("the camera is offline: {}", fault.message);
-    Some(Refusal::new(StatusCode::CONFLICT, "source_offline", detail).after(retry.as_secs() + 1))
-}
-
-fn gone() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "no_stream", "the stream was removed")
-}
-
 fn b_frames() -> Refusal {
     let detail = "the camera sends B-frames, which WebRTC can't carry; switch them off, or play by MSE or HLS";
     Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "b_frames", detail)
@@ -359,6 +307,18 @@ async fn reorders(channel: &Channel, format: &Arc<Format>) -> bool {
         false
     };
     timeout(REORDER, look).await.unwrap_or(false)
+}
+
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Self {
+        let detail = unknown.to_string();
+        match unknown {
+            Unknown::Offline { retry, .. } | Unknown::Silent { retry } => {
+                Self::new(StatusCode::CONFLICT, "source_offline", detail).after(retry.as_secs())
+            }
+            _ => Self::new(StatusCode::NOT_FOUND, "no_stream", detail),
+        }
+    }
 }
 
 impl From<Misfit> for Refusal {

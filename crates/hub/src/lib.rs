@@ -30,6 +30,7 @@ mod supervisor;
 #[cfg(test)]
 mod testing;
 mod timeline;
+mod tracks;
 
 /// How long a cancelled Source may take to say goodbye.
 pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -46,3 +47,4 @@ pub use registry::{Applied, ApplyError, Registry, Stream};
 pub use source::{Publisher, RunFuture, Source};
 pub use spec::{ChannelSpec, Policy, RingBounds, StreamSpec};
 pub use status::{ChannelStatus, Condition, RingStatus, State};
+pub use tracks::Unknown;
