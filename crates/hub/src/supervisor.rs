@@ -138,8 +138,13 @@ impl Supervisor {
                 retry_at: *until,
             },
         };
-        let before = self.shared.state.send_replace(state.clone());
-        if before == state {
+        let mut before = state.clone();
+        // Who follows the state is woken by changes alone: the Source is looked at every few seconds.
+        let changed = self.shared.state.send_if_modified(|known| {
+            std::mem::swap(known, &mut before);
+            *known != before
+        });
+        if !changed {
             return;
         }
         let condition = state.condition();

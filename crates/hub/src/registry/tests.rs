@@ -196,6 +196,22 @@ async fn a_silent_camera_is_restarted_and_one_that_is_heard_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_follows_a_state_is_woken_by_changes_alone() {
+    let (_registry, channel, mut director) = one(false);
+    let run = director.run().await;
+    run.send(Order::Write(sound(0))).expect("it runs");
+    state(&channel, "live").await;
+    let mut followed = channel.state();
+    followed.borrow_and_update();
+    // The supervisor looks whether the camera is silent, several times.
+    for _ in 0..6 {
+        run.send(Order::Heard).expect("it runs");
+        tokio::time::sleep(9 * S).await;
+    }
+    assert!(!followed.has_changed().expect("the channel lives"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn apply_touches_only_what_changed() {
     let (a, mut da) = script(1, false);
     let (b, mut db) = script(2, false);
