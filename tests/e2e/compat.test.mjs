@@ -192,7 +192,8 @@ describe("instead of RTSPtoWeb", () => {
     const port = await freePort();
     const guarded = join(mkdtempSync(join(WORK, "config-")), "config.json");
     const token = { enable: true, backend: `http://127.0.0.1:${backend.address().port}/` };
-    const config = { server: { http_port: `127.0.0.1:${port}`, rtsp_port: `127.0.0.1:${await freePort()}`, token }, streams: { yard: { channels: { 0: { url: camera.url("main"), on_demand: true } } } } };
+    const rtsp = `127.0.0.1:${await freePort()}`;
+    const config = { server: { http_port: `127.0.0.1:${port}`, rtsp_port: rtsp, token }, streams: { yard: { channels: { 0: { url: camera.url("main"), on_demand: true } } } } };
     writeFileSync(guarded, JSON.stringify(config));
     const other = await Lunette.start({ port, args: () => ["--config", guarded], env: { LUNETTE_COMPAT__SAVE_DIR: join(guarded, "../save"), LUNETTE_WEBRTC__LISTEN: `127.0.0.1:${await freePort()}` } });
     const base = `${other.http}/stream/yard/channel/0`;
@@ -206,13 +207,15 @@ describe("instead of RTSPtoWeb", () => {
     assert.equal(await status("webrtc?token=good", form), 200);
     assert.equal(await status("save/mp4/fragment/1s?token=good"), 200);
     assert.equal(await status("mse?token=good"), 426);
+    const describe = async (query) => /^RTSP\/1.0 (\d+)/.exec(await run("curl", ["-sS", "-i", "--max-time", "10", `rtsp://${rtsp}/yard/0${query}`]))?.[1];
+    assert.deepEqual([await describe(""), await describe("?token=bad"), await describe("?token=good")], ["401", "401", "200"]);
     const playlist = await fetch(`${base}/hlsll/live/index.m3u8?token=good`);
     assert.equal(playlist.status, 200);
     const [listed] = (await playlist.text()).split("\n").filter((line) => line && !line.startsWith("#"));
     assert.equal((await fetch(new URL(listed, playlist.url))).status, 200, "what it lists needs no other token");
     for (const question of asked) assert.deepEqual(Object.keys(question).filter((key) => key !== "token"), ["proto", "stream", "channel", "ip"]);
     assert.deepEqual(asked.find(({ token, proto }) => token === "good" && proto === "save"), { proto: "save", stream: "yard", channel: "0", token: "good", ip: "127.0.0.1" });
-    assert.deepEqual([...new Set(asked.filter(({ token }) => token).map(({ proto }) => proto))].sort(), ["HLS", "WS", "WebRTC", "save"]);
+    assert.deepEqual([...new Set(asked.filter(({ token }) => token).map(({ proto }) => proto))].sort(), ["HLS", "RTSP", "WS", "WebRTC", "save"]);
     backend.close();
     await other.stop();
   });

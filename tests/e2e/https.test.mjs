@@ -17,7 +17,7 @@ import { freePort, run } from "./lib/processes.mjs";
 import { Viewer } from "./lib/viewer.mjs";
 import { until } from "./lib/wait.mjs";
 
-let authority, files, camera, lunette, redirect, silent;
+let authority, files, camera, lunette, redirect, rtsps, silent;
 
 before(async () => {
   [authority, camera] = await Promise.all([Authority.make("Test authority"), gstCamera({ files: { cam: "small.mp4" } })]);
@@ -26,7 +26,8 @@ before(async () => {
   copyFileSync(signed.certificate, files.certificate);
   copyFileSync(signed.key, files.key);
   redirect = `127.0.0.1:${await freePort()}`;
-  lunette = await Lunette.start({ ca: authority.file, tables: { tls: { ...files, redirect } }, streams: { cam: camera.url() } });
+  rtsps = await freePort();
+  lunette = await Lunette.start({ ca: authority.file, tables: { tls: { ...files, redirect }, rtsp: { listen: `127.0.0.1:${await freePort()}`, tls_listen: `127.0.0.1:${rtsps}` } }, streams: { cam: camera.url() } });
   silent = Array.from({ length: 30 }, () => connect(lunette.port, "127.0.0.1"));
   for (const socket of silent) socket.on("error", () => {}).resume();
   silent.slice(0, 15).forEach((socket) => socket.write(Buffer.from([22, 3, 1, 2, 0])));
@@ -63,6 +64,16 @@ test("a viewer on wss:// gets picture, and ffmpeg plays LL-HLS over TLS", { time
   const playlist = `${lunette.http}/stream/cam/hls/live/index.m3u8`;
   const played = await run("ffmpeg", ["-hide_banner", "-v", "error", "-ca_file", authority.file, "-tls_verify", "1", "-i", playlist, "-t", "3", "-f", "null", "-"]);
   assert.equal(played.trim(), "");
+});
+
+test("RTSP in TLS shows the same certificate, and plays", { timeout: 30_000 }, async () => {
+  const answer = new Promise((resolve, reject) => {
+    const socket = connectTls({ port: rtsps, host: "127.0.0.1", ca: readFileSync(authority.file) }, () => socket.write("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"));
+    socket.setEncoding("utf8").once("data", (data) => (socket.end(), resolve(data))).on("error", reject);
+  });
+  assert.match(await answer, /^RTSP\/1.0 200 OK\r\n/);
+  const played = await run("ffmpeg", ["-hide_banner", "-v", "error", "-analyzeduration", "500000", "-i", `rtsps://127.0.0.1:${rtsps}/cam`, "-frames:v", "10", "-f", "framecrc", "-"]);
+  assert.equal(played.match(/^0,/gm).length, 10);
 });
 
 test("requests that wait for LL-HLS share one HTTP/2 connection with others, and are answered as soon as there is something", { timeout: 30_000 }, async () => {

@@ -92,18 +92,24 @@ describe("RTSP out", { concurrency: 4 }, () => {
   });
 });
 
-test("a camera that restarts ends no session, and times go on", { timeout: 60_000 }, async () => {
-  const camera = await gstCamera({ files: { cam: "small.mp4+tone.m4a" } });
+test("a camera that restarts with pictures of another size ends no session, and times go on", { timeout: 60_000 }, async () => {
+  const [camera, larger] = await Promise.all(["small", "other_size"].map((name) => gstCamera({ files: { cam: `${name}.mp4+tone.m4a` } })));
   const port = await freePort();
   const lunette = await Lunette.start({ streams: { cam: camera.url("cam") }, tables: { rtsp: { listen: `127.0.0.1:${port}` } } });
   const players = ["tcp", "udp"].map((transport) => new Child("ffmpeg", ["-hide_banner", "-v", "error", ...QUICK, "-rtsp_transport", transport, "-i", `rtsp://127.0.0.1:${port}/cam`, "-map", "0:v", "-c", "copy", "-copyts", "-f", "framecrc", "-flush_packets", 1, "-"], { name: `restart_${transport}` }));
+  const decoder = new Child("ffmpeg", ["-hide_banner", "-v", "info", ...QUICK, "-rtsp_transport", "udp", "-i", `rtsp://127.0.0.1:${port}/cam`, "-vf", "showinfo", "-an", "-f", "null", "-"], { name: "restart_size" });
+  const sizes = () => new Set([...decoder.output.matchAll(/ s:(\d+x\d+) /g)].map(([, size]) => size));
   const times = (player) => [...player.output.matchAll(/^0, *(\d+),/gm)].map((line) => Number(line[1]));
-  await until("both play", () => players.every((player) => times(player).length > 25));
+  await until("all play", () => players.every((player) => times(player).length > 25) && sizes().has("320x180"));
   await camera.kill();
   await until("the camera is missed", async () => (await lunette.channel("cam")).state !== "live");
   const before = players.map((player) => times(player).length);
+  await larger.kill();
+  camera.start = larger.start;
   await camera.up();
-  await until("both go on", () => players.every((player, i) => times(player).length > before[i] + 25), 30_000);
+  await until("all go on", () => players.every((player, i) => times(player).length > before[i] + 25) && sizes().has("848x480"), 30_000);
+  assert.equal(decoder.ended, undefined);
+  await decoder.kill();
   for (const player of players) {
     const seen = times(player);
     assert.ok(seen.every((time, i) => i === 0 || time > seen[i - 1]), "times go on");
