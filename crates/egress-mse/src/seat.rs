@@ -45,14 +45,16 @@ impl Fill for Show {
         let Some(reader) = &mut self.media else {
             return Ok(Filled::Nothing);
         };
-        match reader.try_next() {
-            Some(Event::Item(muxed)) => {
-                // Whoever is behind catches up with few calls.
-                reader.try_batch(&mut self.batch, BATCH - 1);
-                for muxed in std::iter::once(muxed).chain(self.batch.drain(..)) {
-                    self.session.media(muxed, outbox).map_err(Halt::Misfit)?;
-                }
+        // Whoever is behind catches up with few calls, and whoever is not looks once.
+        if reader.try_batch(&mut self.batch, BATCH) {
+            let all = self.batch.len() < BATCH;
+            for muxed in self.batch.drain(..) {
+                self.session.media(muxed, outbox).map_err(Halt::Misfit)?;
             }
+            return Ok(if all { Filled::All } else { Filled::More });
+        }
+        match reader.try_next() {
+            Some(Event::Item(muxed)) => self.session.media(muxed, outbox).map_err(Halt::Misfit)?,
             Some(Event::Skipped(frames)) => self.session.skip(frames, outbox),
             Some(Event::Closed) => return Err(Halt::NoMore),
             None => return Ok(Filled::Nothing),

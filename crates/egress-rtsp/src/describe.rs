@@ -178,7 +178,7 @@ mod tests {
     use media::{Flac, L16, Opus};
 
     use super::*;
-    use crate::testing::{a_law, aac, h264, track};
+    use testing::{a_law, aac, h264, track};
 
     fn line(format: Format) -> String {
         let sdp =

@@ -1,7 +1,7 @@
 //! An RTSP/1.0 server (RFC 2326) for viewers: players, recorders, and whatever else takes RTSP cameras.
 //!
 //! Read in this order: [`RtspServer`] and [`Gate`] (what the outside gives and gets), `place` (what a URL means), `session`
-//! (requests, pure), `describe` (formats as a session description, pure), `unit` (frames to whole packets, pure), `play` (what
+//! (requests, pure), `describe` (formats as a session description, pure), `unit` and `packer` (frames to whole packets, pure), `play` (what
 //! one viewer gets), `client` (its driver: one task), `udp` (the ports all share). That packets are made once a Channel and
 //! written to all its viewers by few tasks is `fanout`'s part; `stage` and `seat` say to it what is made and who gets what of
 //! it.
@@ -17,6 +17,7 @@ pub mod fuzz;
 mod gate;
 mod outbox;
 mod pace;
+mod packer;
 mod place;
 mod play;
 mod random;
@@ -24,9 +25,8 @@ mod seat;
 mod service;
 mod session;
 mod settings;
+mod sources;
 mod stage;
-#[cfg(test)]
-mod testing;
 mod udp;
 mod unit;
 mod watch;

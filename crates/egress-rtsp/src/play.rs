@@ -12,8 +12,9 @@ use media::{Format, TrackId};
 use crate::describe::still_understood;
 use crate::outbox::{Due, Outbox};
 use crate::pace::Pace;
+use crate::sources::{FRAMING, Sources, framed_report};
 use crate::udp::Udp;
-use crate::unit::{FRAMING, Sources, Unit, framed_report, usual_channels};
+use crate::unit::{Unit, usual_channels};
 
 /// What a track goes out by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +159,11 @@ impl Play {
             }
             _ => {}
         }
+    }
+
+    /// Whether something of it goes out as datagrams.
+    pub(crate) fn sends_datagrams(&self) -> bool {
+        self.datagrams.is_some()
     }
 
     /// Whether a unit is under way as datagrams.

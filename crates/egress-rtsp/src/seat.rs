@@ -57,17 +57,16 @@ impl Fill for Show {
         {
             return Ok(Filled::At(again));
         }
-        match play.reader.try_next() {
-            Some(Event::Item(unit)) => {
+        // Whoever is behind catches up with few calls, and whoever is not looks once. Datagrams go out unit by unit.
+        if !play.sends_datagrams() && play.reader.try_batch(&mut self.batch, BATCH) {
+            let all = self.batch.len() < BATCH;
+            for unit in self.batch.drain(..) {
                 play.take(unit, outbox).map_err(Halt::Misfit)?;
-                if !play.needs_time() {
-                    // Whoever is behind catches up with few calls.
-                    play.reader.try_batch(&mut self.batch, BATCH - 1);
-                    for unit in self.batch.drain(..) {
-                        play.take(unit, outbox).map_err(Halt::Misfit)?;
-                    }
-                }
             }
+            return Ok(if all { Filled::All } else { Filled::More });
+        }
+        match play.reader.try_next() {
+            Some(Event::Item(unit)) => play.take(unit, outbox).map_err(Halt::Misfit)?,
             // What is missing, the numbers of the packets tell.
             Some(Event::Skipped(_)) => {}
             Some(Event::Closed) => return Err(Halt::NoMore),

@@ -7,7 +7,9 @@ use hub::Clock;
 use hub::ring::Slot;
 use media::{Frame, Kind, Track};
 
-use crate::unit::{Packer, Sources, Unit};
+use crate::packer::Packer;
+use crate::sources::Sources;
+use crate::unit::Unit;
 
 /// What this egress is called in counts and lists.
 pub(crate) const PROTOCOL: &str = "rtsp";

@@ -52,6 +52,8 @@ pub trait Fill: fmt::Debug + Send {
 pub enum Filled {
     /// There may be more.
     More,
+    /// It was all that the ring had.
+    All,
     /// There is nothing more before the ring has more.
     Nothing,
     /// There is more at this moment.
@@ -196,6 +198,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Fill> Desk<S, F> {
             ready!(self.outbox.poll_flush(cx, &mut self.io, round))?;
             match self.fill.fill(&mut self.outbox, round)? {
                 Filled::More => {}
+                // What the ring got meanwhile, its shard is woken for.
+                Filled::All => {
+                    ready!(self.outbox.poll_flush(cx, &mut self.io, round))?;
+                    return Poll::Ready(Ok(None));
+                }
                 Filled::Nothing => return Poll::Ready(Ok(None)),
                 Filled::At(again) => return Poll::Ready(Ok(Some(again))),
             }

@@ -2,7 +2,8 @@ use media::rtcp::{self, Message};
 use media::rtp::Packet;
 
 use super::*;
-use crate::testing::{a_law, h264, picture, sound};
+use crate::unit::{Datagrams, MAX_SEGMENTS};
+use testing::{a_law, h264, picture, sound};
 
 const UNIX: i64 = 1_800_000_000 * NANOS;
 
