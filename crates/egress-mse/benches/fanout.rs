@@ -10,35 +10,11 @@ use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use egress_mse::internals::Gallery;
-use hub::{
-    Channel, ChannelId, ChannelSpec, Policy, Publisher, Registry, RunFuture, Source, StreamId,
-    StreamSpec,
-};
-use media::{Format, Frame, Opus, TrackId};
+use media::{Format, Opus};
+use testing::Order;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Mutex, mpsc};
 
 const VIEWERS: u64 = 1000;
-
-/// A camera that writes what the benchmark sends it.
-#[derive(Debug)]
-struct Camera(Mutex<mpsc::UnboundedReceiver<Frame>>);
-
-impl Source for Camera {
-    fn run(&self, mut publisher: Publisher) -> RunFuture<'_> {
-        Box::pin(async move {
-            let mut frames = self.0.lock().await;
-            while let Some(frame) = frames.recv().await {
-                publisher.write(frame);
-            }
-            Ok(())
-        })
-    }
-
-    fn fingerprint(&self) -> u64 {
-        0
-    }
-}
 
 /// A connection that swallows everything, counts writes, and never says anything.
 #[derive(Debug)]
@@ -84,49 +60,23 @@ impl AsyncWrite for Swallow {
     }
 }
 
-fn channel(registry: &Registry) -> (Channel, mpsc::UnboundedSender<Frame>) {
-    let (sender, frames) = mpsc::unbounded_channel();
-    let id = StreamId::new("a").expect("an id");
-    let spec = StreamSpec {
-        id: id.clone(),
-        name: String::new(),
-        channels: vec![ChannelSpec {
-            id: ChannelId::new("0").expect("an id"),
-            source: Arc::new(Camera(Mutex::new(frames))),
-            policy: Policy::default(),
-        }],
-    };
-    registry.apply(vec![spec]).expect("it fits");
-    let stream = registry.stream(&id).expect("it was applied");
-    (stream.first_channel().clone(), sender)
-}
-
 fn fan_out(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let _inside = runtime.enter();
-    let registry = Registry::new();
-    let (channel, camera) = channel(&registry);
+    let (camera, orders) = testing::scripted();
+    let (_registry, channel) = testing::registry(camera);
     let gallery = Gallery::default();
     let written = Arc::new(AtomicU64::new(0));
     let mut dts = 0;
     let format = Arc::new(Format::Opus(Opus { channels: 2 }));
     let mut write = || {
         dts += 960;
-        let frame = Frame {
-            track: TrackId(0),
-            format: Arc::clone(&format),
-            pts: dts,
-            dts,
-            keyframe: true,
-            discontinuity: false,
-            wallclock: None,
-            arrival: Instant::now(),
-            data: vec![0xfc; 11_000].into(),
-        };
-        camera.send(frame).expect("the camera lives");
+        let frame = testing::frame(0, &format, dts, true, vec![0xfc; 11_000]);
+        let order = Order::Write(Box::new(frame));
+        orders.send(order).expect("the camera lives");
     };
     let mut group = c.benchmark_group("fan-out");
     group.throughput(Throughput::Elements(VIEWERS));

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use hub::{
-    Channel, ChannelId, ChannelSpec, Delivery, Fault, Policy, Publisher, Registry, RunFuture,
-    Source, StreamId, StreamSpec,
-};
-use media::{Format, Frame, G711, H264, Kind, Track, TrackId};
+use bytes::{Buf, BytesMut};
+use hub::{Channel, Delivery, Registry};
+use media::{Format, Frame, Kind, Track, TrackId};
+use testing::Orders;
+pub(crate) use testing::{Order, a_law, h264 as baseline, high};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,69 +20,19 @@ use crate::viewer::{Ended, Feed, Viewer};
 pub(crate) const PICTURE: TrackId = TrackId(0);
 pub(crate) const SOUND: TrackId = TrackId(1);
 
-const BASELINE: (&[u8], &[u8]) = (
-    &[
-        0x67, 0x42, 0xc0, 0x1f, 0xd9, 0x00, 0x50, 0x05, 0xbb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00,
-        0x10, 0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x83, 0x19, 0x20,
-    ],
-    &[0x68, 0xcb, 0x83, 0xcb, 0x20],
-);
-const HIGH: (&[u8], &[u8]) = (
-    &[
-        0x67, 0x64, 0x00, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x10, 0x00, 0x00, 0x03,
-        0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x83, 0x19, 0x60,
-    ],
-    &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0],
-);
-
 /// Where nobody looks at what is counted.
 pub(crate) fn delivery() -> Arc<Delivery> {
     Arc::default()
 }
 
-pub(crate) fn baseline() -> Arc<Format> {
-    h264(BASELINE)
-}
-
-pub(crate) fn high() -> Arc<Format> {
-    h264(HIGH)
-}
-
-fn h264((sps, pps): (&'static [u8], &'static [u8])) -> Arc<Format> {
-    let format = H264::new(Bytes::from_static(sps), vec![Bytes::from_static(pps)]);
-    Arc::new(Format::H264(format.expect("real parameter sets")))
-}
-
-pub(crate) fn a_law() -> Arc<Format> {
-    Arc::new(Format::G711(G711 {
-        a_law: true,
-        sample_rate: 8000,
-        channels: 1,
-    }))
-}
-
 /// Picture `n` at 25 frames a second, 200 bytes of the number.
 pub(crate) fn picture(format: &Arc<Format>, n: i64, keyframe: bool) -> Frame {
-    frame(PICTURE, format, n * 3600, keyframe, vec![n as u8; 200])
+    testing::frame(PICTURE.0, format, n * 3600, keyframe, vec![n as u8; 200])
 }
 
 /// 20 ms of sound that begin at `n` times 20 ms.
 pub(crate) fn sound(format: &Arc<Format>, n: i64) -> Frame {
-    frame(SOUND, format, n * 160, true, vec![0xd5; 160])
-}
-
-fn frame(track: TrackId, format: &Arc<Format>, dts: i64, keyframe: bool, data: Vec<u8>) -> Frame {
-    Frame {
-        track,
-        format: Arc::clone(format),
-        pts: dts,
-        dts,
-        keyframe,
-        discontinuity: false,
-        wallclock: None,
-        arrival: std::time::Instant::now(),
-        data: data.into(),
-    }
+    testing::frame(SOUND.0, format, n * 160, true, vec![0xd5; 160])
 }
 
 pub(crate) fn track(id: TrackId, kind: Kind, format: Option<&Arc<Format>>) -> Track {
@@ -97,72 +45,23 @@ pub(crate) fn track(id: TrackId, kind: Kind, format: Option<&Arc<Format>>) -> Tr
     }
 }
 
-/// What a test tells the camera.
-#[derive(Debug)]
-pub(crate) enum Order {
-    Announce(Vec<Track>),
-    Write(Box<Frame>),
-    Fail(Fault),
-}
-
-/// A Source that does what a test tells it.
-#[derive(Debug)]
-struct Script(Mutex<mpsc::UnboundedReceiver<Order>>);
-
-impl Source for Script {
-    fn run(&self, mut publisher: Publisher) -> RunFuture<'_> {
-        Box::pin(async move {
-            let mut orders = self.0.lock().await;
-            loop {
-                let order = tokio::select! {
-                    () = publisher.cancelled() => return Ok(()),
-                    order = orders.recv() => order,
-                };
-                match order {
-                    Some(Order::Announce(tracks)) => publisher.announce(tracks),
-                    Some(Order::Write(frame)) => publisher.write(*frame),
-                    Some(Order::Fail(fault)) => return Err(fault),
-                    None => std::future::pending().await,
-                }
-            }
-        })
-    }
-
-    fn fingerprint(&self) -> u64 {
-        1
-    }
-}
-
-/// A Registry with a Stream `a` whose camera obeys.
+/// A Registry with a Stream whose camera obeys.
 pub(crate) struct Rig {
     pub(crate) registry: Registry,
     pub(crate) channel: Channel,
     pub(crate) stop: CancellationToken,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Orders,
     stages: Stages,
     written: u64,
 }
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        let (orders, script) = mpsc::unbounded_channel();
-        let registry = Registry::new();
-        let channel = ChannelSpec {
-            id: ChannelId::new("0").expect("an id"),
-            source: Arc::new(Script(Mutex::new(script))),
-            policy: Policy::default(),
-        };
-        let id = StreamId::new("a").expect("an id");
-        let spec = StreamSpec {
-            id: id.clone(),
-            name: String::new(),
-            channels: vec![channel],
-        };
-        registry.apply(vec![spec]).expect("it fits");
-        let stream = registry.stream(&id).expect("it was applied");
+        let (camera, orders) = testing::scripted();
+        let (registry, channel) = testing::registry(camera);
         Self {
-            channel: stream.first_channel().clone(),
             registry,
+            channel,
             stop: CancellationToken::new(),
             orders,
             stages: Stages::default(),

@@ -11,17 +11,15 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use egress_rtsp::{Admission, Ask, Door, Gate, RtspServer, Settings};
-use hub::{
-    ChannelId, ChannelSpec, Policy, Publisher, Registry, RunFuture, Source, StreamId, StreamSpec,
-};
-use media::{Format, Frame, Kind, Opus, Track, TrackId};
+use hub::Registry;
+use media::{Format, Opus};
+use testing::Order;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 const VIEWERS: u64 = 1000;
-const REQUESTS: &[u8] = b"SETUP rtsp://h/a/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n\
-    PLAY rtsp://h/a RTSP/1.0\r\nCSeq: 2\r\n\r\n";
+const REQUESTS: &[u8] = b"SETUP rtsp://h/cam/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n\
+    PLAY rtsp://h/cam RTSP/1.0\r\nCSeq: 2\r\n\r\n";
 
 /// Lets everybody in.
 #[derive(Debug)]
@@ -30,33 +28,6 @@ struct Open;
 impl Gate for Open {
     fn admit(&self, _: Ask) -> Admission<'_> {
         Box::pin(std::future::ready(Ok(hub::Leave::default())))
-    }
-}
-
-/// A camera that writes what the benchmark sends it.
-#[derive(Debug)]
-struct Camera(Arc<Format>, Mutex<mpsc::UnboundedReceiver<Frame>>);
-
-impl Source for Camera {
-    fn run(&self, mut publisher: Publisher) -> RunFuture<'_> {
-        Box::pin(async move {
-            publisher.announce(vec![Track {
-                id: TrackId(0),
-                kind: Kind::Audio,
-                encoding: "OPUS".to_owned(),
-                format: Some(Arc::clone(&self.0)),
-                unsupported: None,
-            }]);
-            let mut frames = self.1.lock().await;
-            while let Some(frame) = frames.recv().await {
-                publisher.write(frame);
-            }
-            Ok(())
-        })
-    }
-
-    fn fingerprint(&self) -> u64 {
-        0
     }
 }
 
@@ -118,22 +89,6 @@ impl AsyncWrite for Swallow {
     }
 }
 
-fn registry(format: &Arc<Format>) -> (Registry, mpsc::UnboundedSender<Frame>) {
-    let (sender, frames) = mpsc::unbounded_channel();
-    let registry = Registry::new();
-    let spec = StreamSpec {
-        id: StreamId::new("a").expect("an id"),
-        name: String::new(),
-        channels: vec![ChannelSpec {
-            id: ChannelId::new("0").expect("an id"),
-            source: Arc::new(Camera(Arc::clone(format), Mutex::new(frames))),
-            policy: Policy::default(),
-        }],
-    };
-    registry.apply(vec![spec]).expect("it fits");
-    (registry, sender)
-}
-
 fn serve(registry: &Registry) -> Door {
     let settings = Settings {
         udp: None,
@@ -144,20 +99,6 @@ fn serve(registry: &Registry) -> Door {
     server.expect("a port").door()
 }
 
-fn frame(format: &Arc<Format>, dts: i64) -> Frame {
-    Frame {
-        track: TrackId(0),
-        format: Arc::clone(format),
-        pts: dts,
-        dts,
-        keyframe: true,
-        discontinuity: false,
-        wallclock: None,
-        arrival: Instant::now(),
-        data: vec![0xfc; 11_000].into(),
-    }
-}
-
 fn fan_out(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -165,13 +106,18 @@ fn fan_out(c: &mut Criterion) {
         .expect("a runtime");
     let _inside = runtime.enter();
     let format = Arc::new(Format::Opus(Opus { channels: 2 }));
-    let (registry, camera) = registry(&format);
+    let (camera, orders) = testing::scripted();
+    let (registry, _) = testing::registry(camera);
+    let tracks = vec![testing::track(0, &format)];
+    orders.send(Order::Announce(tracks)).expect("it obeys");
     let door = serve(&registry);
     let written = Arc::new(AtomicU64::new(0));
     let mut dts = 0;
     let mut write = || {
         dts += 960;
-        camera.send(frame(&format, dts)).expect("the camera lives");
+        let frame = testing::frame(0, &format, dts, true, vec![0xfc; 11_000]);
+        let order = Order::Write(Box::new(frame));
+        orders.send(order).expect("the camera lives");
     };
     let mut group = c.benchmark_group("fan-out");
     group.throughput(Throughput::Elements(VIEWERS));

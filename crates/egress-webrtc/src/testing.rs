@@ -1,66 +1,10 @@
-//! Frames, offers and cameras for the tests of this crate.
+//! Offers and cameras for the tests of this crate.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use bytes::Bytes;
-use hub::{
-    ChannelId, ChannelSpec, Policy, Publisher, Registry, RunFuture, Source, StreamId, StreamSpec,
-};
-use media::{Aac, Format, Frame, G711, H264, Kind, Track, TrackId};
-
-/// 1280x720, baseline, level 3.1.
-pub(crate) const SPS: &[u8] = &[
-    0x67, 0x42, 0xc0, 0x1f, 0xd9, 0x00, 0x50, 0x05, 0xbb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10,
-    0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x83, 0x19, 0x20,
-];
-const PPS: &[u8] = &[0x68, 0xcb, 0x83, 0xcb, 0x20];
-
-pub(crate) fn h264() -> Arc<Format> {
-    let format = H264::new(Bytes::from_static(SPS), vec![Bytes::from_static(PPS)]);
-    Arc::new(Format::H264(format.expect("real parameter sets")))
-}
-
-pub(crate) fn a_law() -> Arc<Format> {
-    Arc::new(Format::G711(G711 {
-        a_law: true,
-        sample_rate: 8000,
-        channels: 1,
-    }))
-}
-
-pub(crate) fn aac() -> Arc<Format> {
-    let format = Aac::low_complexity(48_000, 1);
-    Arc::new(Format::Aac(format.expect("a usual rate")))
-}
-
-pub(crate) fn track(id: u8, format: &Arc<Format>) -> Track {
-    Track {
-        id: TrackId(id),
-        kind: format.kind(),
-        encoding: "TEST".to_owned(),
-        format: Some(format.clone()),
-        unsupported: None,
-    }
-}
-
-/// The `n`th picture at 25 a second, of `size` bytes.
-pub(crate) fn picture(format: &Arc<Format>, n: i64, keyframe: bool, size: usize) -> Frame {
-    let mut data = (size as u32).to_be_bytes().to_vec();
-    data.push(if keyframe { 0x65 } else { 0x41 });
-    data.resize(4 + size, n as u8);
-    Frame {
-        track: TrackId(0),
-        format: format.clone(),
-        pts: n * 3600,
-        dts: n * 3600,
-        keyframe,
-        discontinuity: false,
-        wallclock: None,
-        arrival: Instant::now(),
-        data: data.into(),
-    }
-}
+use hub::{Publisher, Registry, RunFuture, Source};
+use media::{Kind, Track};
+pub(crate) use testing::{a_law, aac, h264, picture, track};
 
 /// A camera that announces `tracks`, writes one keyframe, and then waits; or fails at once.
 #[derive(Debug)]
@@ -93,18 +37,7 @@ impl Source for Camera {
 
 /// A Registry with a Stream `cam` of one Channel `0`.
 pub(crate) fn registry(camera: Camera) -> Registry {
-    let registry = Registry::new();
-    let spec = StreamSpec {
-        id: StreamId::new("cam").expect("an id"),
-        name: String::new(),
-        channels: vec![ChannelSpec {
-            id: ChannelId::new("0").expect("an id"),
-            source: Arc::new(camera),
-            policy: Policy::default(),
-        }],
-    };
-    registry.apply(vec![spec]).expect("it applies");
-    registry
+    testing::registry(Arc::new(camera)).0
 }
 
 /// What Chromium offers to receive sound and pictures with, shortened.
