@@ -2,7 +2,7 @@
 /**
  * Benchmarks of the whole binary. Each part prints rows `what: figures`; all go to .work/bench.json too.
  *
- *     bench.mjs [load] [webrtc] [hls] [idle] [join] [latency]
+ *     bench.mjs [load] [webrtc] [rtsp] [hls] [idle] [join] [latency]
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -74,6 +74,11 @@ async function bareLoop(stream, n, record) {
 /** Many WebRTC viewers, in a network of their own: see webrtc.mjs, which prints. */
 async function webrtc() {
   console.log((await run(process.execPath, [join(TESTS, "bench/webrtc.mjs")])).trimEnd());
+}
+
+/** Many RTSP viewers, in a network of their own: see rtsp.mjs, which prints. */
+async function rtsp() {
+  console.log((await run(process.execPath, [join(TESTS, "bench/rtsp.mjs")])).trimEnd());
 }
 
 /** Many players of LL-HLS: those who all wait for one part, those who play, and those who play through a cache. */
@@ -173,7 +178,7 @@ async function latency() {
   }
 }
 
-const PARTS = { load, webrtc, hls, idle, join: firstPicture, latency };
+const PARTS = { load, webrtc, rtsp, hls, idle, join: firstPicture, latency };
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PARTS)) await PARTS[name]();
 writeFileSync(join(WORK, "bench.json"), JSON.stringify(rows, null, 2));
 process.exit();

@@ -1,5 +1,10 @@
 //! Formats, frames and cameras for the tests and benchmarks of the egresses. Nothing of the product knows this crate.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "what can't be made here ends the test that wants it"
+)]
+
 use std::sync::Arc;
 use std::time::Instant;
 

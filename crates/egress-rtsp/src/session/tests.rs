@@ -177,6 +177,55 @@ fn what_can_not_be_is_refused_with_its_reason() {
 }
 
 #[test]
+fn what_recorders_say_beside_what_is_asked_changes_nothing() {
+    let usual = [
+        (
+            "Accept",
+            "application/sdp, application/rtsl, application/mheg",
+        ),
+        ("Bandwidth", "512000"),
+        ("Blocksize", "1400"),
+        ("Date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("Rate-Control", "no"),
+        ("User-Agent", "Rtsp Client/2.0\u{fffd}"),
+        ("x-Dynamic-Rate", "1"),
+        ("X-Accept-Dynamic-Rate", ""),
+    ];
+    for transport in [
+        "rtp/avp;unicast;client_port=5000-5001",
+        "RTP/AVP/UDP;unicast;client_port=5000-5001;mode=\"PLAY\"",
+        "RTP/AVP/TCP;interleaved=0-1;unicast;mode=play",
+        " RTP/AVP;multicast;port=7-8 , RTP/AVP ; unicast ; client_port=5000-5001 ; ssrc=0",
+    ] {
+        let mut session = session();
+        let step = session.handle(&request(Method::Describe, URL, &usual));
+        assert!(matches!(step, Step::Describe(..)), "{step:?}");
+        let headers = [&usual[..], &[("Transport", transport)]].concat();
+        let step = session.handle(&request(
+            Method::Setup,
+            &format!("{URL}/trackID=0"),
+            &headers,
+        ));
+        assert!(
+            matches!(&step, Step::Setup(_, _, offers, _) if offers.len() == 1),
+            "{transport}"
+        );
+        session.set_up();
+        let headers = [
+            &usual[..],
+            &[
+                ("Session", " AB12 ; timeout=60 "),
+                ("Range", "clock=0-"),
+                ("Scale", "1.0"),
+            ],
+        ]
+        .concat();
+        let step = session.handle(&request(Method::Play, &format!("{URL}/"), &headers));
+        assert!(matches!(step, Step::Play(..)), "{step:?}");
+    }
+}
+
+#[test]
 fn who_asks_is_read_from_the_url_or_the_header() {
     let Step::Describe(asked, _) = session().handle(&request(
         Method::Describe,
