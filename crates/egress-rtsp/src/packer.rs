@@ -6,10 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use hub::ring::Slot;
 use media::rtp::{HEADER_SIZE, Header, Packetizer};
 use media::time::{NANOS, nanos_to_ticks};
-use media::{Format, Frame, TrackId};
+use media::{Format, Frame, Track, TrackId};
 use rtsp::Interleaved;
 
-use crate::describe::payload_type;
+use crate::describe::{payload_type, sendable};
 use crate::sources::{FRAMING, Sources, framed_report};
 use crate::unit::{Mark, Start, Unit, usual_channels};
 
@@ -56,6 +56,16 @@ impl Packer {
         }
     }
 
+    /// Knows of `tracks` before they have sent anything: players want to be told at once where each of them begins.
+    pub(crate) fn expect(&mut self, tracks: &[Track]) {
+        for track in tracks {
+            let known = self.lanes.iter().any(|lane| lane.track == track.id);
+            if let Some(format) = sendable(track).filter(|_| !known) {
+                self.lane(track.id, format);
+            }
+        }
+    }
+
     /// The unit of `frame`, at which a viewer may start if `start`; it arrived at `unix`, in nanoseconds since 1970. None for
     /// a format that is not sent.
     pub(crate) fn push(
@@ -67,7 +77,7 @@ impl Packer {
         let moment = frame.pts_nanos();
         let epoch = self.follow(unix - moment);
         let sources = self.sources;
-        let at = self.lane(frame)?;
+        let at = self.lane(frame.track, &frame.format)?;
         let start = start.then(|| Start {
             unix: epoch + moment,
             marks: self.lanes.iter().map(|lane| lane.mark(moment)).collect(),
@@ -109,24 +119,24 @@ impl Packer {
         epoch
     }
 
-    /// The place of the lane of `frame`, set to its format.
-    fn lane(&mut self, frame: &Frame) -> Option<usize> {
-        let known = self.lanes.iter().position(|lane| lane.track == frame.track);
+    /// The place of the lane of `track`, set to `format`.
+    fn lane(&mut self, track: TrackId, format: &Arc<Format>) -> Option<usize> {
+        let known = self.lanes.iter().position(|lane| lane.track == track);
         if let Some(at) = known
-            && Arc::ptr_eq(&self.lanes[at].format, &frame.format)
+            && Arc::ptr_eq(&self.lanes[at].format, format)
         {
             return known;
         }
-        let payload_type = payload_type(frame.track, &frame.format)?;
-        let packetizer = Packetizer::new(&frame.format, MAX_PAYLOAD).ok()?;
-        let format = frame.format.clone();
+        let payload_type = payload_type(track, format)?;
+        let packetizer = Packetizer::new(format, MAX_PAYLOAD).ok()?;
+        let format = format.clone();
         if let Some(at) = known {
             let lane = &mut self.lanes[at];
             (lane.format, lane.payload_type, lane.packetizer) = (format, payload_type, packetizer);
             return known;
         }
         self.lanes.push(Lane {
-            track: frame.track,
+            track,
             format,
             payload_type,
             packetizer,

@@ -61,6 +61,9 @@ impl Make for Packets {
             is_start(frame, announced),
             self.clock.unix_nanos(frame.arrival),
         );
+        if start {
+            self.packer.expect(announced);
+        }
         let slot = self.packer.push(frame, start, unix);
         self.left_out += u64::from(slot.is_none());
         slot

@@ -3,7 +3,7 @@ use media::rtp::Packet;
 
 use super::*;
 use crate::unit::{Datagrams, MAX_SEGMENTS};
-use testing::{a_law, h264, picture, sound};
+use testing::{a_law, h264, picture, sound, track};
 
 const UNIX: i64 = 1_800_000_000 * NANOS;
 
@@ -177,4 +177,18 @@ fn a_format_that_is_not_sent_makes_nothing() {
         bits: 16,
     }));
     assert!(packer().push(&sound(&flac, 0), true, UNIX).is_none());
+}
+
+#[test]
+fn a_track_that_has_sent_nothing_yet_is_told_of_as_it_begins() {
+    let mut packer = packer();
+    packer.expect(&[track(0, &h264()), track(1, &a_law())]);
+    let unit = push(&mut packer, &picture(&h264(), 0, true, 10), true);
+    let mark = unit.start.as_ref().unwrap().mark(TrackId(1)).unwrap();
+    let unit = push(&mut packer, &sound(&a_law(), 0), false);
+    let header = packets(&unit.framed)[0].1.header;
+    assert_eq!(
+        (header.sequence, header.timestamp),
+        (mark.sequence, mark.timestamp)
+    );
 }
