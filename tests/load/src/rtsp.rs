@@ -105,9 +105,10 @@ impl Client {
                 Carrier::Tcp => format!("RTP/AVP/TCP;unicast;interleaved={}-{}", 2 * n, 2 * n + 1),
                 Carrier::Udp(port) => format!("RTP/AVP;unicast;client_port={port}-{port}"),
             };
-            let url = match control.contains("://") {
-                true => control.to_owned(),
-                false => format!("{base}/{control}"),
+            let url = if control.contains("://") {
+                control.to_owned()
+            } else {
+                format!("{base}/{control}")
             };
             let header = format!("Transport: {transport}\r\n");
             let set_up = self.ask("SETUP", &url, &header).await?;
