@@ -88,7 +88,7 @@ impl Lanes {
         };
         self.learn(frame, place);
         if self.pace.waits() && self.held.len() < MAX_HELD {
-            self.held.push(frame.clone());
+            self.hold(frame, place);
             return steps;
         }
         for held in std::mem::take(&mut self.held) {
@@ -103,6 +103,15 @@ impl Lanes {
     /// From picture to picture in nanoseconds, where it is known.
     pub(crate) fn step(&self) -> Option<i64> {
         self.pace.step()
+    }
+
+    /// Keeps `frame` until it can be placed, and with it that it continues nothing.
+    fn hold(&mut self, frame: &Frame, place: usize) {
+        let mut held = frame.clone();
+        if place == 0 && frame.keyframe {
+            held.discontinuity |= std::mem::take(&mut self.broken);
+        }
+        self.held.push(held);
     }
 
     /// Learns from `frame` how far pictures are apart.

@@ -401,6 +401,18 @@ fn slow_pictures_with_sound_have_parts_of_sound_between_them() {
 }
 
 #[test]
+fn frames_that_were_passed_over_before_the_first_picture_hold_up_nothing() {
+    let mut packager = packager(Settings::default());
+    packager.skipped();
+    let scene = Scene { gop: 1, ..STEADY };
+    for (frame, tracks) in film(&[scene], true) {
+        packager.push(&frame, &tracks);
+    }
+    let low = listed(&packager, Playlist::Low).expect("a playlist");
+    low.check();
+}
+
+#[test]
 fn a_restart_is_a_discontinuity_and_numbers_go_on() {
     let scenes = [
         STEADY,
