@@ -390,5 +390,14 @@ test("thousands of idle connections keep nobody out, even where there are more o
     for (const socket of idle) socket.destroy();
     await span(100);
   }
+  // Where not one more file can be opened, the listener waits until there can.
+  const limit = (files) => run("prlimit", ["--pid", String(few.pid), `--nofile=${files}:1024`]);
+  await limit(8);
+  const late = fetch(`http://127.0.0.1:${small}/healthz`, { headers: { connection: "close" } });
+  await few.says(/can't accept a connection/);
+  await span(300);
+  assert.equal(few.output.match(/can't accept a connection/g).length, 1, "it is told once");
+  await limit(1024);
+  assert.equal((await late).status, 200);
   await few.stop();
 });

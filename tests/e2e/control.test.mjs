@@ -140,6 +140,7 @@ test("every key of the file is changed under viewers: who is not concerned notic
     "server.listen": { to: `127.0.0.2:${port}`, away: true, check: async () => assert.ok((await fetch(`http://127.0.0.2:${port}/healthz`)).ok) },
     "server.base_path": { to: "/cams", away: true, check: async () => assert.ok((await get("/cams/api/v1/version")).ok) },
     "server.trusted_proxies": { to: ["10.0.0.0/8"] },
+    "server.max_connections_per_address": { to: 50 },
     "server.frame_ancestors": { to: ["https://a.example"], check: async () => assert.match((await get("/")).headers.get("content-security-policy"), /a\.example/) },
     "server.allowed_origins": { to: ["https://a.example"], check: async () =>
       assert.equal((await fetch(`http://${here}/api/v1/version`, { headers: { origin: "https://a.example" } })).headers.get("access-control-allow-origin"), "https://a.example") },

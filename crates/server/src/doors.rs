@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::ServerTls;
-use crate::http::{App, Listener, Mover, Seat, Slots};
+use crate::http::{App, Listener, Mover, Room, Seat};
 use crate::tls::{self, Tls};
 
 /// What is listened on.
@@ -87,14 +87,14 @@ pub(crate) struct Stuck {
 }
 
 impl Doors {
-    /// Listens on `address`, and wherever `settings` want it. `files` is how many open files the system allows.
+    /// Listens on `address`, and wherever `settings` want it, with `room` for all who come.
     pub(crate) fn open(
         address: SocketAddr,
         settings: &ServerTls,
-        files: Option<u64>,
+        room: &Room,
         stop: &CancellationToken,
     ) -> Result<Self, Stuck> {
-        let [main, secure, redirect] = [(); 3].map(|()| Listener::at(None, files));
+        let [main, secure, redirect] = [(); 3].map(|()| Listener::at(None, room.clone()));
         let keys = Keys(Arc::new(Inner {
             main: main.mover(),
             secure: secure.mover(),
@@ -126,20 +126,10 @@ impl Doors {
         self.keys.0.main.seat()?.address().ok()
     }
 
-    /// TLS for those that have an address of their own.
-    pub(crate) fn tls(&self) -> Option<Tls> {
-        self.keys.now().tls.as_ref().map(|kept| kept.tls.clone())
-    }
-
     /// Whether only this machine can come in.
     pub(crate) fn are_local(&self) -> bool {
         let now = self.keys.now();
         is_local(now.address, now.settings.listen)
-    }
-
-    /// How many connections there are and may be at `server.listen`.
-    pub(crate) fn slots(&self) -> Slots {
-        self.main.slots()
     }
 
     /// Serves `app` until `stop`, and what is under way to its end.
@@ -180,7 +170,7 @@ impl Keys {
             tls: if now.settings.shows_the_same(settings) {
                 Certificates::Stay
             } else {
-                Certificates::Become(self.tls(settings)?)
+                Certificates::Become(self.certificates(settings)?)
             },
             settings: settings.clone(),
         })
@@ -214,8 +204,13 @@ impl Keys {
         main.and_then(|seat| seat.address().ok())
     }
 
+    /// TLS as it is now, for those that have an address of their own.
+    pub(crate) fn tls(&self) -> Option<Tls> {
+        self.now().tls.as_ref().map(|kept| kept.tls.clone())
+    }
+
     /// What certificates there are, and how they are kept up to date.
-    fn tls(&self, settings: &ServerTls) -> Result<Option<Kept>, Stuck> {
+    fn certificates(&self, settings: &ServerTls) -> Result<Option<Kept>, Stuck> {
         let upkeep = self.0.stop.child_token();
         let started = Tls::start(settings, &upkeep).map_err(|error| Stuck {
             key: &["tls"],
@@ -286,6 +281,11 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::latest::Latest;
+
+    fn room() -> Room {
+        Room::new(None, Latest::default())
+    }
 
     /// What is answered to a request at `address`; nothing where nobody listens.
     async fn ask(stream: &mut TcpStream) -> String {
@@ -329,7 +329,7 @@ mod tests {
     async fn doors_move_while_people_are_inside_and_stay_where_they_are_if_they_can_not() {
         let stop = CancellationToken::new();
         let plain = ServerTls::default();
-        let doors = Doors::open(([127, 0, 0, 1], 0).into(), &plain, None, &stop).unwrap();
+        let doors = Doors::open(([127, 0, 0, 1], 0).into(), &plain, &room(), &stop).unwrap();
         let (keys, first) = (doors.keys(), doors.address().unwrap());
         let app = Router::new().route("/", get(|| async { "hello" }));
         let served = tokio::spawn(doors.serve(app, stop.clone()));
@@ -372,7 +372,7 @@ mod tests {
     async fn tls_comes_and_goes_and_shows_another_certificate() {
         let (stop, folder) = (CancellationToken::new(), tempfile::tempdir().unwrap());
         let plain = ServerTls::default();
-        let doors = Doors::open(([127, 0, 0, 1], 0).into(), &plain, None, &stop).unwrap();
+        let doors = Doors::open(([127, 0, 0, 1], 0).into(), &plain, &room(), &stop).unwrap();
         let (keys, address) = (doors.keys(), doors.address().unwrap());
         let app = Router::new().route("/", get(|| async { "hello" }));
         let served = tokio::spawn(doors.serve(app, stop.clone()));

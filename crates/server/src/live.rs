@@ -89,6 +89,7 @@ fn entry(config: &Config) -> Entry {
     Entry {
         base: config.server.base_path.clone(),
         trusted: config.server.trusted_proxies.clone().into(),
+        per_address: config.server.max_connections_per_address,
     }
 }
 

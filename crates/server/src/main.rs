@@ -23,6 +23,7 @@ mod origin;
 mod redact;
 mod rtsp;
 mod serve;
+mod service;
 mod time;
 mod tls;
 

@@ -13,22 +13,22 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Rtsp;
+use crate::doors::Keys;
 use crate::http::Guard;
-use crate::tls::Tls;
 
 /// How long no connection is accepted after one could not be, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many handshakes are under way at once at most.
 const MAX_HANDSHAKES: usize = 64;
 
-/// Starts what `settings` ask for, at `server` if they name no address, until `stop`. What is returned ends when all
-/// viewers were told.
+/// Starts what `settings` ask for, at `server` if they name no address, until `stop`. Connections in TLS see the certificate of
+/// `keys`. What is returned ends when all viewers were told.
 pub(crate) fn start(
     settings: &Rtsp,
     server: SocketAddr,
     registry: &Registry,
     guard: &Guard,
-    tls: Option<Tls>,
+    keys: Keys,
     stop: &CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let Some(wanted) = settings.settings(server.ip()) else {
@@ -39,8 +39,8 @@ pub(crate) fn start(
         .context("RTSP can't be served; see [rtsp]")?;
     let address = rtsp.address().context("RTSP can't be served")?;
     tracing::info!(event = "serving_rtsp", %address, "serving RTSP");
-    if let (Some(address), Some(tls)) = (settings.tls_listen, tls) {
-        encrypted(address, rtsp.door(), tls, stop.clone())
+    if let Some(address) = settings.tls_listen {
+        encrypted(address, rtsp.door(), keys, stop.clone())
             .with_context(|| format!("`rtsp.tls_listen`: can't listen on {address}"))?;
     }
     Ok(tokio::spawn(rtsp.run()))
@@ -50,7 +50,7 @@ pub(crate) fn start(
 fn encrypted(
     address: SocketAddr,
     door: Door,
-    tls: Tls,
+    keys: Keys,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = std::net::TcpListener::bind(address)?;
@@ -72,9 +72,9 @@ fn encrypted(
             let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
                 return;
             };
-            let (door, tls) = (door.clone(), tls.clone());
+            let (door, keys) = (door.clone(), keys.clone());
             tokio::spawn(async move {
-                if let Err(error) = welcome(stream, peer, &door, &tls).await {
+                if let Err(error) = welcome(stream, peer, &door, &keys).await {
                     tracing::debug!(%error, %peer, "an RTSP connection in TLS did not come about");
                 }
                 drop(turn);
@@ -88,10 +88,12 @@ async fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
     door: &Door,
-    tls: &Tls,
+    keys: &Keys,
 ) -> std::io::Result<()> {
     egress_rtsp::tune(&stream)?;
     let local = stream.local_addr()?.ip();
+    let none = || std::io::Error::other("there is no certificate any more");
+    let tls = keys.tls().ok_or_else(none)?;
     if let Some(stream) = tls.accept(stream).await? {
         door.serve(stream, peer, local);
     }

@@ -20,13 +20,13 @@ use crate::compat::{self, Compat};
 use crate::config::{self, Config, Environment, Keeper, Level, LogFormat};
 use crate::doors::Doors;
 use crate::events::{self, Journal};
-use crate::http::{Assets, Entry, Front, Guard, raise_open_files, router};
+use crate::http::{Assets, Entry, Front, Guard, Room, raise_open_files, router};
 use crate::latest::Latest;
 use crate::live::{self, Live, Said};
 use crate::logging::{self, LogControl};
 use crate::ops::{self, Ops, Readiness};
 use crate::origin::Origin;
-use crate::rtsp;
+use crate::{rtsp, service};
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
 /// that we shall not take our time.
@@ -92,20 +92,20 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     drain_on_signal(stop.clone(), readiness.clone(), settings.drain.clone())?;
     let said = Said::by(wanted);
     let address = said.listen(&config);
-    let base = config.server.base_path.clone();
-    let files = raise_open_files();
-    let doors = Doors::open(address, &config.tls, files, &stop)?;
+    let room = Room::new(raise_open_files(), settings.entry.clone());
+    let doors = Doors::open(address, &config.tls, &room, &stop)?;
     let address = doors.address().unwrap_or(address);
     let registry = Registry::new();
     let webrtc = webrtc(&config, address, &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     tokio::spawn(guard.clone().see_guests_off());
-    let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, doors.tls(), &stop)?;
+    let keys = doors.keys();
+    let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, keys.clone(), &stop)?;
     let live = Live {
         said,
         log: Mutex::new(log),
         guard: guard.clone(),
-        doors: doors.keys(),
+        doors: keys,
         settings: settings.clone(),
     };
     let api = control(origin, live, &registry, webrtc.offers(), &stop)?;
@@ -114,20 +114,15 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
         None => Assets::Bundled,
     };
     let metrics = settings.metrics.clone();
-    let ops = Ops::new(registry.clone(), doors.slots(), readiness, metrics);
+    let ops = Ops::new(registry.clone(), room, readiness, metrics);
     let parts = media(&registry, settings.hls.subscribe(), &ops, &stop).merge(api);
     let parts = parts.merge(webrtc.router());
     let front = Front::new(&guard, &settings.policies, ops.around());
     let app = router(registry.clone(), assets, parts, front);
     let app = Entry::before(settings.entry.clone(), app);
     warn_if_open(address, &guard);
-    let version = env!("LUNETTE_VERSION");
-    tracing::info!(event = "serving", %address, version, "serving");
-    say(&format!(
-        "Lunette is at {}{base}/",
-        url(address, config.tls.at_main_address())
-    ));
     let webrtc = tokio::spawn(webrtc.run());
+    tell_where(address, &config);
     doors.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
     // Its viewers are told before their streams go.
@@ -136,6 +131,18 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     cameras_stop.cancel();
     tracing::info!(event = "stopped", "stopped");
     Ok(())
+}
+
+/// Tells everybody who wants to know that we serve, with the pages at `address`.
+fn tell_where(address: SocketAddr, config: &Config) {
+    let version = env!("LUNETTE_VERSION");
+    tracing::info!(event = "serving", %address, version, "serving");
+    let base = &config.server.base_path;
+    say(&format!(
+        "Lunette is at {}{base}/",
+        url(address, config.tls.at_main_address())
+    ));
+    service::ready();
 }
 
 /// WebRTC for a server whose pages are at `address`.
@@ -194,6 +201,7 @@ fn drain_on_signal(
     drain: Latest<Duration>,
 ) -> anyhow::Result<()> {
     stop_on_signal(stop, move |asked| async move {
+        service::stopping();
         if asked == Asked::ByMachine {
             let drain = *drain.get();
             let seconds = drain.as_secs_f64();

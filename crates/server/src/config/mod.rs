@@ -66,6 +66,8 @@ pub(crate) const LISTEN: SocketAddr =
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 /// For how many channels figures are told one by one, if nothing else is said: some 20 lines for each, and 7 for each protocol.
 const MAX_CHANNELS: usize = 2000;
+/// Two hundred viewers behind one address, with all the connections that their browsers may open, and as many again.
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 2048;
 /// The largest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
 
@@ -106,6 +108,8 @@ pub(crate) struct Server {
     /// Addresses and networks of proxies in front, whose `X-Forwarded-…` and `Forwarded` are believed.
     #[schema(value_type = Vec<String>)]
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How many connections one address may have (with IPv6 a network of 64 bits), `trusted_proxies` apart. `0`: as many as it likes.
+    pub(crate) max_connections_per_address: usize,
     /// Who may show our pages in a frame. `/wall` may be shown by all if there are none.
     #[schema(value_type = Vec<String>)]
     pub(crate) frame_ancestors: Vec<Ancestor>,
@@ -416,6 +420,7 @@ impl Default for Server {
             listen: LISTEN,
             base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
+            max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
             frame_ancestors: Vec::new(),
             allowed_origins: Vec::new(),
             drain: Span(DRAIN),

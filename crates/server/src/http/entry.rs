@@ -28,6 +28,8 @@ const AT_ROOT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub(crate) struct Entry {
     pub(crate) base: BasePath,
     pub(crate) trusted: Arc<[Network]>,
+    /// How many connections one address may have that is not `trusted`; 0: as many as it likes.
+    pub(crate) per_address: usize,
 }
 
 /// Under which path a request came, in its extensions, unless it is the root.

@@ -8,7 +8,6 @@ mod front;
 mod guard;
 mod invited;
 mod listener;
-mod newcomers;
 pub(crate) mod problem;
 mod state;
 
@@ -23,7 +22,7 @@ pub(crate) use client::Client;
 pub(crate) use entry::Entry;
 pub(crate) use front::{Front, Policies};
 pub(crate) use guard::{Guard, Refusal};
-pub(crate) use listener::{App, Listener, Mover, Seat, Slots, raise_open_files};
+pub(crate) use listener::{App, Listener, Mover, Room, Seat, raise_open_files};
 pub(crate) use problem::problem;
 
 /// All routes over `registry`: the states of Channels, the pages of `assets`, and what is in `parts`: the API, the routers of

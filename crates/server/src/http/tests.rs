@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -78,7 +79,15 @@ async fn get(path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
 }
 
 fn listening(app: Router) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
+    bounded(app, Entry::default())
+}
+
+fn bounded(
+    app: Router,
+    entry: Entry,
+) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    let seat = Seat::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
+    let listener = Listener::at(Some(seat), Room::new(None, Latest::new(entry)));
     let address = listener.address().unwrap();
     let stop = CancellationToken::new();
     let served = tokio::spawn(listener.serve(app, stop.clone()));
@@ -210,6 +219,74 @@ async fn an_upgraded_connection_holds_the_end_up_until_it_is_closed() {
     assert!(!served.is_finished());
     drop(socket);
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_all_connections_that_one_may_is_told_so_and_whom_we_trust_may_have_more() {
+    let pending = axum::routing::get(std::future::pending::<()>);
+    let app = || Router::new().route("/wait", pending.clone());
+    let ask = async |address| {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
+        socket.write_all(request).await.unwrap();
+        socket
+    };
+    let (address, _stop, _served) = bounded(
+        app(),
+        Entry {
+            per_address: 2,
+            ..Entry::default()
+        },
+    );
+    let _held = [ask(address).await, ask(address).await];
+    // Requests may be on their way as long as those two look idle.
+    let told = loop {
+        let mut answer = String::new();
+        let mut third = ask(address).await;
+        if third.read_to_string(&mut answer).await.is_ok() && !answer.is_empty() {
+            break answer;
+        }
+    };
+    assert!(told.starts_with("HTTP/1.1 429 "), "{told}");
+    assert!(told.contains("has 2 connections here"), "{told}");
+
+    let trusting = Entry {
+        per_address: 1,
+        trusted: vec!["127.0.0.0/8".parse().unwrap()].into(),
+        ..Entry::default()
+    };
+    let (address, _stop, _served) = bounded(app(), trusting);
+    for _ in 0..3 {
+        let mut socket = ask(address).await;
+        let soon = Duration::from_millis(50);
+        let answer = tokio::time::timeout(soon, socket.read_u8()).await;
+        assert!(answer.is_err(), "it waits for the route: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_http_2_is_told_to_go() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let app = Router::new().route("/", axum::routing::get(async || "hello"));
+    let (address, _stop, _served) = listening(app);
+    let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let begun = hyper::client::conn::http2::handshake(TokioExecutor::new(), socket).await;
+    let (mut client, connection) = begun.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://localhost/")
+        .body(Body::empty())
+        .unwrap();
+    let answer = client.send_request(request).await.unwrap();
+    drop(to_bytes(Body::new(answer.into_body()), 100).await.unwrap());
+    tokio::time::pause();
+    for _ in 0..100 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        // What is under way arrives meanwhile.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    connection.await.unwrap().unwrap();
 }
 
 async fn upgrade(request: axum::extract::Request) -> Response {

@@ -19,7 +19,7 @@ pub(crate) use health::check;
 pub(crate) use metrics::Settings;
 pub(crate) use readiness::Readiness;
 
-use crate::http::Slots;
+use crate::http::Room;
 
 /// The routes `/healthz`, `/readyz` and `/metrics`, and the counting of requests.
 #[derive(Debug)]
@@ -30,16 +30,15 @@ pub(crate) struct Ops {
 }
 
 impl Ops {
-    /// Over the Streams of `registry` and the connections of `slots`. Needs a tokio runtime.
+    /// Over the Streams of `registry` and the connections in `room`. Needs a tokio runtime.
     pub(crate) fn new(
         registry: Registry,
-        slots: Slots,
+        room: Room,
         readiness: Readiness,
         settings: Settings,
     ) -> Self {
         let requests = requests::Requests::default();
-        let metrics =
-            metrics::Metrics::new(registry, slots, readiness.clone(), &requests, settings);
+        let metrics = metrics::Metrics::new(registry, room, readiness.clone(), &requests, settings);
         Self {
             readiness,
             metrics: Arc::new(metrics),

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -12,7 +11,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::config;
-use crate::http::{Assets, Front, Guard, Listener, router};
+use crate::http::{Assets, Front, Guard, Room, router};
 use crate::latest::Latest;
 
 #[derive(Debug)]
@@ -45,10 +44,10 @@ fn app(channels: usize, max_channels: usize) -> (Router, Registry, Readiness) {
     };
     registry.apply((0..channels).map(spec).collect()).unwrap();
     let readiness = Readiness::default();
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
+    let room = Room::new(None, Latest::default());
     let ops = Ops::new(
         registry.clone(),
-        listener.slots(),
+        room,
         readiness.clone(),
         Settings::new(&config::Metrics { max_channels }),
     );

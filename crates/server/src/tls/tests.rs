@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::*;
-use crate::http::{Listener, Seat};
+use crate::http::{Listener, Room, Seat};
 
 struct Server {
     address: SocketAddr,
@@ -39,7 +39,7 @@ impl Server {
         assert!(tls.is_some());
         let seat = Seat::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap();
         let address = seat.address().unwrap();
-        let listener = Listener::at(Some(seat.with_tls(tls)), None);
+        let listener = Listener::at(Some(seat.with_tls(tls)), Room::new(None, Latest::default()));
         let app = Router::new().route("/", get(|| async { "hello" }));
         tokio::spawn(listener.serve(app, stop.clone()));
         let mut roots = RootCertStore::empty();

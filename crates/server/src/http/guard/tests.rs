@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use super::super::client::Client;
 use super::super::listener::{App as _, Peer};
 use super::super::tests::{front, registry};
-use super::super::{Assets, Entry, Front, Listener, router};
+use super::super::{Assets, Entry, Front, Room, router};
 use super::*;
 use crate::api::{self, Api};
 use crate::compat::{self, Compat};
@@ -36,12 +36,11 @@ fn server(text: &str, local: bool) -> Router {
     let loaded = check("t.toml", text, &Environment::default()).unwrap();
     let (stop, registry) = (CancellationToken::new(), registry());
     let guard = Guard::new(&loaded.config.auth, local, &stop).unwrap();
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), None).unwrap();
     let hls = watch::Sender::new(loaded.hls).subscribe();
     let settings = Settings::new(&loaded.config.metrics);
     let ops = Ops::new(
         registry.clone(),
-        listener.slots(),
+        Room::new(None, Latest::default()),
         Readiness::default(),
         settings,
     );

@@ -21,11 +21,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
-use super::encoding::{Form, gauges};
+use super::encoding::{Form, counters, gauges};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::config;
-use crate::http::{Slots, fresh, problem};
+use crate::http::{Room, fresh, problem};
 
 /// How much is told. Clones are handles to the same.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new(
         streams: hub::Registry,
-        slots: Slots,
+        room: Room,
         readiness: Readiness,
         requests: &Requests,
         settings: Settings,
@@ -81,7 +81,7 @@ impl Metrics {
             "Requests that were answered, by class of route and status",
             requests.0.clone(),
         );
-        ours.register_collector(Box::new(Server { slots, readiness }));
+        ours.register_collector(Box::new(Server { room, readiness }));
         ours.register_collector(Box::new(streams::Streams::new(streams, settings)));
         registry.register_collector(Box::new(process::Process::new()));
         Self {
@@ -139,7 +139,7 @@ pub(super) async fn serve(State(metrics): State<Arc<Metrics>>, headers: HeaderMa
 /// The figures of the server itself.
 #[derive(Debug)]
 struct Server {
-    slots: Slots,
+    room: Room,
     readiness: Readiness,
 }
 
@@ -155,8 +155,22 @@ impl Collector for Server {
         )?
         .gauge(&none, &ready)?;
         let help = "Connections that are open, WebSockets included";
-        gauges(&mut out, "http_connections", None, help)?.gauge(&none, &self.slots.open())?;
-        let help = "How many connections may be open; more wait until one ends";
-        gauges(&mut out, "http_connections_max", None, help)?.gauge(&none, &self.slots.capacity())
+        gauges(&mut out, "http_connections", None, help)?.gauge(&none, &self.room.open())?;
+        let help = "How many connections may be open; more are refused, unless one that is idle makes room";
+        gauges(&mut out, "http_connections_max", None, help)?
+            .gauge(&none, &self.room.capacity())?;
+        let counts = self.room.counts();
+        let reason = |reason: &'static str| [("reason", reason)];
+        let help = "Connections that were refused, as many being open as may be: from their address, or in all";
+        let mut refused = counters(&mut out, "http_connections_refused", None, help)?;
+        refused.counter(
+            &reason("address"),
+            &counts.over_address.load(Ordering::Relaxed),
+        )?;
+        refused.counter(&reason("full"), &counts.full.load(Ordering::Relaxed))?;
+        let help = "Connections that were closed without being in use: to make room for others, or after a time";
+        let mut closed = counters(&mut out, "http_connections_closed", None, help)?;
+        closed.counter(&reason("room"), &counts.made_room.load(Ordering::Relaxed))?;
+        closed.counter(&reason("idle"), &counts.idle.load(Ordering::Relaxed))
     }
 }
