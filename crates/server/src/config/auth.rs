@@ -1,13 +1,12 @@
 //! `[auth]`: who may do what.
 
+mod jwt;
+
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use auth::{
-    Grant, Grants, Identity, JwtKeys, JwtRules, KeyHash, PasswordHash, Role, Signer, User, Who,
-};
+use auth::{Grant, Grants, Identity, KeyHash, PasswordHash, Role, Signer, User, Who};
 use axum::http::Uri;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
@@ -19,8 +18,7 @@ use super::resolve::Problem;
 use super::secret;
 use super::units::{Period, Span};
 
-/// The largest key file that is read, in bytes.
-const MAX_KEY: u64 = 64 << 10;
+pub(crate) use self::jwt::Jwt;
 
 /// Who may do what. docs/auth.md explains it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -80,32 +78,6 @@ pub(crate) struct ApiKeyKeys {
     /// What is allowed besides: `watch`, `watch:front*`, `control`, …
     #[schema(value_type = Vec<String>)]
     pub(crate) grants: Vec<Parsed<Grant>>,
-}
-
-/// Tokens that somebody else issues.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Jwt {
-    /// The secret of tokens signed with HS256, HS384 or HS512.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) secret: Option<Password>,
-    /// The issuer's public key, PEM.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub(crate) public_key_file: Option<PathBuf>,
-    /// Where the keys of the issuer are; `https://`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) jwks_url: Option<String>,
-    /// What `iss` must be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) issuer: Option<String>,
-    /// What `aud` must be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audience: Option<String>,
-    /// How far the clocks may be apart.
-    pub(crate) leeway: Span,
-    /// The claim that holds grants.
-    pub(crate) claim: String,
 }
 
 /// Who is asked about tokens, as by RTSPtoWeb.
@@ -169,20 +141,6 @@ impl Default for Auth {
             keys: Ordered::default(),
             jwt: Jwt::default(),
             token_backend: TokenBackend::default(),
-        }
-    }
-}
-
-impl Default for Jwt {
-    fn default() -> Self {
-        Self {
-            secret: None,
-            public_key_file: None,
-            jwks_url: None,
-            issuer: None,
-            audience: None,
-            leeway: Span(Duration::from_secs(30)),
-            claim: "lunette".to_owned(),
         }
     }
 }
@@ -352,57 +310,6 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-/// Whether what comes from `url` can't have been changed on the way.
-fn is_safe(url: &str) -> bool {
-    let uri: Option<Uri> = url.parse().ok();
-    uri.is_some_and(|uri| {
-        let host = uri.host().unwrap_or_default();
-        uri.scheme_str() == Some("https") || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-    })
-}
-
-impl Jwt {
-    /// What a token must say.
-    pub(crate) fn rules(&self) -> JwtRules {
-        JwtRules {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            leeway: self.leeway.0.as_secs(),
-            claim: self.claim.clone(),
-        }
-    }
-
-    /// The keys that are in the configuration; none: there is nothing about JWTs in it.
-    pub(crate) fn keys(&self) -> Result<Option<JwtKeys>, (&'static str, String)> {
-        let mut keys: Option<JwtKeys> = None;
-        let mut add = |more: JwtKeys| keys = Some(keys.take().unwrap_or_default().and(more));
-        if let Some(secret) = &self.secret {
-            let secret = JwtKeys::secret(secret.secret().expose().as_bytes());
-            add(secret.map_err(|error| ("secret", error.to_string()))?);
-        }
-        if let Some(path) = &self.public_key_file {
-            let key = read_key(path).map_err(|error| error.to_string());
-            let key = key.and_then(|pem| JwtKeys::pem(&pem).map_err(|error| error.to_string()));
-            add(key.map_err(|error| ("public_key_file", format!("{}: {error}", path.display())))?);
-        }
-        if let Some(url) = &self.jwks_url {
-            if !is_url(url) || !is_safe(url) {
-                let told = "keys must come from an https:// URL (or from this machine)";
-                return Err(("jwks_url", told.to_owned()));
-            }
-            add(JwtKeys::default());
-        }
-        Ok(keys)
-    }
-}
-
-fn read_key(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.len() > MAX_KEY {
-        return Err(std::io::Error::other("it is larger than 64 KiB"));
-    }
-    std::fs::read(path)
-}
-
 impl Id for Name {
     type Err = String;
 
@@ -432,121 +339,4 @@ impl<T: fmt::Debug> fmt::Debug for Parsed<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use auth::{Action, Decision};
-
-    use super::super::check;
-
-    fn told(text: &str) -> String {
-        check("t.toml", text, &super::super::Environment::default())
-            .map(|_| ())
-            .unwrap_err()
-            .to_string()
-    }
-
-    fn anonymous(text: &str, local: bool, action: Action) -> Decision {
-        let loaded = check("t.toml", text, &super::super::Environment::default()).unwrap();
-        let policy = loaded.config.auth.policy(local).unwrap();
-        policy.decide(policy.anonymous(), action, Some("front"))
-    }
-
-    #[test]
-    fn without_credentials_this_machine_may_do_everything_and_others_nothing() {
-        assert_eq!(anonymous("", true, Action::Control), Decision::Allow);
-        assert_eq!(anonymous("", false, Action::Watch), Decision::Unconfigured);
-        let watch = "[auth]\nanonymous = [\"watch:fr*\"]";
-        for local in [true, false] {
-            assert_eq!(anonymous(watch, local, Action::Watch), Decision::Allow);
-            assert_eq!(
-                anonymous(watch, local, Action::Control),
-                Decision::Unconfigured
-            );
-        }
-        let jwt = "[auth.jwt]\nsecret = \"0123456789abcdef0123456789abcdef\"";
-        assert_eq!(
-            anonymous(jwt, true, Action::Watch),
-            Decision::Unauthenticated
-        );
-    }
-
-    #[test]
-    fn a_signed_url_outlives_changes_of_who_may_do_what() {
-        let policy = |text: &str| {
-            let loaded = check("t.toml", text, &super::super::Environment::default()).unwrap();
-            loaded.config.auth.policy(true).unwrap()
-        };
-        let token = auth::MediaToken {
-            streams: "front".parse().unwrap(),
-            expires: 4_000_000_000,
-        };
-        let before = policy("").signer().sign(&token);
-        let after = policy("[auth]\nanonymous = [\"watch:fr*\"]");
-        assert_eq!(after.signer().verify(&before), Some(token));
-        let key = "[auth]\nsigning_key = \"a signing key of thirty-two letters\"";
-        assert_eq!(policy(key).signer().verify(&before), None);
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_key_and_without_secrets() {
-        let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        for (text, expected) in [
-            (
-                "[auth]\nsigning_key = \"hunter2\"",
-                "auth.signing_key: a signing key has at least 32",
-            ),
-            ("[auth]\nanonymous = [\"wacth\"]", "`wacth` is no grant"),
-            (
-                "[auth.users.ann]\nrole = \"admin\"",
-                "auth.users.ann: this user has no `password_hash`",
-            ),
-            (
-                "[auth.users.ann]\npassword_hash = \"hunter2\"",
-                "auth.users.ann.password_hash: this is no argon2id hash",
-            ),
-            (
-                &format!("[auth.users.ann]\npassword_hash = \"{hash}\""),
-                "auth.users.ann: this may do nothing",
-            ),
-            (
-                "[auth.users.\"a:b\"]\nrole = \"admin\"",
-                "no colon among them",
-            ),
-            (
-                "[auth.keys.k]\nhash = \"hunter2\"",
-                "auth.keys.k.hash: this is no hash of an API key",
-            ),
-            (
-                "[auth.keys.k]\nrole = \"viewer\"",
-                "auth.keys.k: this key has no `hash`",
-            ),
-            (
-                "[auth.jwt]\nsecret = \"hunter2\"",
-                "auth.jwt.secret: a secret for HS256 has",
-            ),
-            ("[auth.jwt]\nsecret = [\"hunter2\"]", "auth.jwt.secret"),
-            (
-                "[auth.jwt]\njwks_url = \"http://issuer.lan/keys\"",
-                "auth.jwt.jwks_url: keys must come from an https://",
-            ),
-            (
-                "[auth.jwt]\npublic_key_file = \"/nowhere\"",
-                "auth.jwt.public_key_file: /nowhere: ",
-            ),
-            (
-                "[auth.token_backend]\nurl = \"nonsense\"",
-                "auth.token_backend.url: this is no URL",
-            ),
-            (
-                "[auth.token_backend]\nurl = \"http://a:hunter2@h/?token=hunter2\"\nx = 1",
-                "there is no key `x`",
-            ),
-        ] {
-            let told = told(text);
-            assert!(told.contains(expected), "{text}\n{told}");
-            assert!(
-                !told.contains("hunter2") && !told.contains("CTFhFd"),
-                "{told}"
-            );
-        }
-    }
-}
+mod tests;
