@@ -131,12 +131,13 @@ impl<'r> Asked<'r> {
         needs::changes(self.request.method(), self.pattern.unwrap_or_default())
     }
 
-    /// It came to this machine, from this machine, under its own name. A connection may be older than the address that lets in
-    /// this machine alone.
+    /// It came to this machine, from this machine, under its own name, and for no page from elsewhere. A connection may be older
+    /// than the address that lets in this machine alone.
     fn is_local(&self) -> bool {
         !self.client.forwarded
             && is_here(self.client.address)
             && origin::names_this_machine(self.request)
+            && origin::is_of_this_machine(self.request)
     }
 
     /// Whether a page of somebody else makes a browser do it in its user's name.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN, REFERER, USER_AGENT};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -19,18 +19,25 @@ pub(super) fn is_ours(request: &Request) -> bool {
         Some(_) => return false,
         None => {}
     }
-    let Some(origin) = headers.get(ORIGIN) else {
-        return true;
+    let Some(page) = headers.get(ORIGIN).or_else(|| headers.get(REFERER)) else {
+        // Over plain HTTP browsers don't say which page has them load an image, if that page does not wish so.
+        return !(request.method().is_safe() && is_a_browser(headers));
     };
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.parse::<Uri>().ok());
-    let origin = origin.as_ref().and_then(Uri::authority);
-    match (origin, host(headers, request.uri())) {
-        (Some(origin), Some(host)) => same(origin, &host),
+    match (authority(page), host(headers, request.uri())) {
+        (Some(page), Some(host)) => same(&page, &host),
         _ => false,
     }
+}
+
+fn is_a_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
+}
+
+/// Of the page that a header names by its origin or URL.
+fn authority(page: &HeaderValue) -> Option<Authority> {
+    let page: Uri = page.to_str().ok()?.parse().ok()?;
+    page.into_parts().authority
 }
 
 /// Whether `request` names this machine as its host, and not a name that somebody made lead here.
@@ -39,10 +46,34 @@ pub(super) fn names_this_machine(request: &Request) -> bool {
         // HTTP/1.0, which no browser speaks.
         return true;
     };
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    name.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
-        || name.to_ascii_lowercase().ends_with(".localhost")
+    let name = bare(&host);
+    name.parse::<IpAddr>().is_ok() || is_localhost(name)
+}
+
+/// Whether no page asks, or one that this machine serves. Whoever opens a page from elsewhere did not mean to show it the cameras
+/// that are seen here.
+pub(super) fn is_of_this_machine(request: &Request) -> bool {
+    let Some(origin) = request.headers().get(ORIGIN) else {
+        return true;
+    };
+    let Some(origin) = authority(origin) else {
+        return false;
+    };
+    let (name, host) = (bare(&origin), host(request.headers(), request.uri()));
+    let here = name
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_loopback());
+    here || is_localhost(name) || host.is_some_and(|host| same(&origin, &host))
+}
+
+/// The name or address, without brackets and port.
+fn bare(authority: &Authority) -> &str {
+    let host = authority.host();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_localhost(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
 }
 
 fn host(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
@@ -109,6 +140,49 @@ mod tests {
         ] {
             assert_eq!(is_ours(&request(&headers)), ours, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_browser_that_does_not_say_whose_page_asks_changes_nothing_by_a_get() {
+        let (host, browser) = (("host", "cams.lan:8083"), ("user-agent", "Mozilla/5.0 (X)"));
+        let get = |headers: &[(&str, &str)]| {
+            let mut request = request(headers);
+            *request.method_mut() = axum::http::Method::GET;
+            is_ours(&request)
+        };
+        assert!(get(&[host, ("user-agent", "curl/8")]) && get(&[host]));
+        assert!(!get(&[host, browser]));
+        assert!(get(&[
+            host,
+            browser,
+            ("referer", "http://cams.lan:8083/pages/x")
+        ]));
+        assert!(!get(&[host, browser, ("referer", "http://evil.example/")]));
+        assert!(
+            is_ours(&request(&[host, browser])),
+            "such a POST has an origin"
+        );
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_is_not_of_this_machine() {
+        let host = ("host", "127.0.0.1:8083");
+        for (origin, ours) in [
+            ("http://127.0.0.1:3000", true),
+            ("http://[::1]:8083", true),
+            ("http://localhost", true),
+            ("http://cams.localhost:5173", true),
+            ("https://evil.example", false),
+            ("http://localhost.evil.example", false),
+            ("http://192.168.1.7", false),
+            ("null", false),
+            ("file://", false),
+        ] {
+            let request = request(&[host, ("origin", origin)]);
+            assert_eq!(is_of_this_machine(&request), ours, "{origin}");
+        }
+        let own = [("host", "192.168.1.7"), ("origin", "http://192.168.1.7")];
+        assert!(is_of_this_machine(&request(&own)) && is_of_this_machine(&request(&[host])));
     }
 
     #[test]
