@@ -1,11 +1,12 @@
 //! The keys that an issuer publishes: fetched at the start, every hour, and when a token comes with a key that is not known.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::JwtKeys;
 use axum::http::Uri;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::Current;
 use super::fetch::Fetch;
@@ -13,6 +14,8 @@ use crate::config;
 
 /// How often keys are fetched.
 const EVERY: Duration = Duration::from_secs(3600);
+/// How soon after that failed.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How soon they are fetched again at the earliest, whoever sends tokens with keys that nobody knows.
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long an issuer may take to answer.
@@ -56,13 +59,15 @@ impl Jwks {
     }
 
     async fn fetch(&self, fetch: &Fetch) -> Result<JwtKeys, String> {
-        let body = fetch.get(&self.uri, TIMEOUT).await?;
+        let body = fetch.get(&self.uri, TIMEOUT).await;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let body = body?;
         JwtKeys::set(&body).map_err(|error| error.to_string())
     }
 }
 
-/// Keeps the keys of `current` up to date until it is over. Those that are known stay while there are no new ones.
+/// Keeps the keys of `current` up to date until it is over. Those that are known stay as long as the issuer says nothing new; what it
+/// says counts as a whole, so that a key which is not among its keys any more lets nobody in.
 pub(super) fn follow(current: Arc<Current>, fetch: Fetch) {
     if current.jwks.is_none() {
         return;
@@ -70,20 +75,25 @@ pub(super) fn follow(current: Arc<Current>, fetch: Fetch) {
     let over = current.over.clone();
     let follow = async move {
         while let Some(jwks) = &current.jwks {
-            match jwks.fetch(&fetch).await {
-                Ok(keys) => current.publish(keys),
-                Err(error) => {
-                    *jwks.last.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(Instant::now());
-                    tracing::warn!(error, url = %jwks.uri, "the keys for JWTs can't be fetched; those that are known are kept");
+            let pause = match jwks.fetch(&fetch).await {
+                Ok(keys) => {
+                    current.publish(keys);
+                    EVERY
                 }
-            }
+                Err(error) => {
+                    tracing::warn!(error, url = %jwks.uri, "the keys for JWTs can't be fetched; those that are known are kept");
+                    AGAIN
+                }
+            };
             jwks.fetched.send_modify(|count| *count += 1);
             tokio::select! {
                 () = jwks.wanted.notified() => {}
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     };
     tokio::spawn(async move { over.run_until_cancelled(follow).await });
 }
+
+#[cfg(test)]
+mod tests;
