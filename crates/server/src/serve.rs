@@ -99,8 +99,8 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let webrtc = webrtc(&config, address, &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     tokio::spawn(guard.clone().see_guests_off());
-    let keys = doors.keys();
-    let rtsp = rtsp::start(&config.rtsp, address, &registry, &guard, keys.clone(), &stop)?;
+    let (rtsp, keys) = (&config.rtsp, doors.keys());
+    let rtsp = rtsp::start(rtsp, address, &registry, &guard, keys.clone(), &stop)?;
     let live = Live {
         said,
         log: Mutex::new(log),
@@ -115,8 +115,8 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     };
     let metrics = settings.metrics.clone();
     let ops = Ops::new(registry.clone(), room, readiness, metrics);
-    let parts = media(&registry, settings.hls.subscribe(), &ops, &stop).merge(api);
-    let parts = parts.merge(webrtc.router());
+    let hls = settings.hls.subscribe();
+    let parts = media(&registry, hls, &webrtc, &ops, &stop).merge(api);
     let front = Front::new(&guard, &settings.policies, ops.around());
     let app = router(registry.clone(), assets, parts, front);
     let app = Entry::before(settings.entry.clone(), app);
@@ -161,11 +161,13 @@ fn webrtc(
 pub(crate) fn media(
     registry: &Registry,
     hls: watch::Receiver<egress_hls::Settings>,
+    webrtc: &WebRtc,
     ops: &Ops,
     stop: &CancellationToken,
 ) -> Router {
     egress_mse::router(registry.clone(), stop.clone())
         .merge(egress_hls::router(registry.clone(), hls, stop.clone()))
+        .merge(webrtc.router())
         .merge(ops.router())
 }
 

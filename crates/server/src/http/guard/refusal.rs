@@ -73,12 +73,14 @@ impl Refusal {
                 // A browser shows a window of its own for Basic: for a page that is opened, and not for what a page fetches.
                 let mode = asked.get(FETCH_MODE);
                 let scripted = mode.is_some_and(|mode| mode != "navigate");
-                let scheme = if scripted {
-                    "Bearer realm=\"Lunette\""
-                } else {
-                    "Basic realm=\"Lunette\", charset=\"UTF-8\""
-                };
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+                let basic = "Basic realm=\"Lunette\", charset=\"UTF-8\"";
+                for scheme in [
+                    Some(basic).filter(|_| !scripted),
+                    Some("Bearer realm=\"Lunette\""),
+                ] {
+                    let scheme = scheme.map(HeaderValue::from_static);
+                    headers.extend(scheme.map(|scheme| (WWW_AUTHENTICATE, scheme)));
+                }
             }
             Self::TooMany(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
