@@ -152,6 +152,7 @@ test("every key of the file is changed under viewers: who is not concerned notic
       check: async () => assert.equal((await fetch(`http://127.0.0.1:${plain}/x`, { redirect: "manual" })).headers.get("location"), `https://127.0.0.1:${aside}/x`) },
     ...Object.fromEntries(Object.entries({ ...acme, email: "a@example.com", ca_file: authority.file }).map(([name, to]) =>
       [`tls.acme.${name}`, { to, with: { tls: { ...tls, listen: `127.0.0.1:${aside}`, acme } } }])),
+    "tls.acme.challenge": { to: "http-01", with: { tls: { ...tls, listen: `127.0.0.1:${aside}`, redirect: `127.0.0.1:${plain}`, acme } } },
     "auth.anonymous": { to: ["control", "watch", "metrics", "publish"] },
     "auth.anonymous_lists": { to: false, away: true, check: async () => assert.equal((await get("/api/v1/streams")).status, 401) },
     "auth.signing_key": { to: "another key of thirty-two letters" },

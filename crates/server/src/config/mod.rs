@@ -53,7 +53,7 @@ pub(crate) use rtsp::Rtsp;
 pub(crate) use rtsptoweb::{camera_url, import};
 pub(crate) use secret::{Password, Url};
 pub(crate) use text::Text;
-pub(crate) use tls::{Acme, ServerTls};
+pub(crate) use tls::{Acme, Challenge, ServerTls};
 use units::{Period, Size, Span};
 pub(crate) use watcher::follow;
 pub(crate) use webrtc::WebRtc;

@@ -55,6 +55,8 @@ pub(crate) struct Acme {
     pub(crate) email: Option<String>,
     /// The authority.
     pub(crate) directory: String,
+    /// How it looks whether the names are ours.
+    pub(crate) challenge: Challenge,
     /// Where the account and the certificate are kept.
     #[schema(value_type = String)]
     pub(crate) cache: PathBuf,
@@ -64,12 +66,25 @@ pub(crate) struct Acme {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
+/// Where an authority looks whether a name is ours.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) enum Challenge {
+    /// At port 443, in a handshake (RFC 8737).
+    #[default]
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// At port 80, which must lead to `tls.redirect` (RFC 8555, section 8.3).
+    #[serde(rename = "http-01")]
+    Http01,
+}
+
 impl Default for Acme {
     fn default() -> Self {
         Self {
             domains: Vec::new(),
             email: None,
             directory: DIRECTORY.to_owned(),
+            challenge: Challenge::default(),
             cache: CACHE.into(),
             ca_file: None,
         }
@@ -139,10 +154,16 @@ impl ServerTls {
                 wrong(
                     &["acme", "domains"],
                     format!(
-                        "`{domain}` is no host name such as \"cameras.example.com\"; wildcards can't be had over TLS-ALPN-01"
+                        "`{domain}` is no host name such as \"cameras.example.com\"; wildcards can't be had in this way"
                     ),
                 );
             }
+        }
+        if self.acme.challenge == Challenge::Http01 && self.redirect.is_none() {
+            wrong(
+                &["acme", "challenge"],
+                "http-01 is answered where plain HTTP is redirected: name an address as tls.redirect to which port 80 of the names leads".to_owned(),
+            );
         }
         if !self.acme.directory.starts_with("https://") {
             wrong(

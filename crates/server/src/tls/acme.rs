@@ -1,5 +1,5 @@
-//! A certificate from an authority that speaks ACME, ordered at first use and again before it ends (TLS-ALPN-01,
-//! RFC 8737: the authority connects to port 443 of the name).
+//! A certificate from an authority that speaks ACME, ordered at first use and again before it ends. The authority connects to
+//! port 443 of the name (TLS-ALPN-01, RFC 8737), or to port 80 (HTTP-01, RFC 8555 §8.3).
 
 use std::io;
 use std::path::Path;
@@ -7,22 +7,21 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
-use rustls_acme::{AcmeConfig, AcmeState, EventOk};
+use rustls_acme::{AcmeConfig, AcmeState, EventOk, ResolvesServerCertAcme, UseChallenge};
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::server::ResolvesServerCert;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::store::Store;
-use crate::config::Acme;
+use crate::config::{Acme, Challenge};
 
-/// Orders what `acme` asks for until `stop`. What is shown, and what an authority that looks is shown.
+/// Orders what `acme` asks for until `stop`. What is shown, and what an authority is shown that looks in a handshake.
 pub(super) fn serve(
     acme: &Acme,
     stop: CancellationToken,
-) -> anyhow::Result<(Arc<dyn ResolvesServerCert>, Arc<ServerConfig>)> {
+) -> anyhow::Result<(Arc<ResolvesServerCertAcme>, Arc<ServerConfig>)> {
     let store = Store::open(&acme.cache)
         .with_context(|| format!("`tls.acme.cache`: can't use {}", acme.cache.display()))?;
     let client = client(acme.ca_file.as_deref())?;
@@ -30,6 +29,10 @@ pub(super) fn serve(
         .contact(acme.email.iter().map(|email| format!("mailto:{email}")))
         .directory(&acme.directory)
         .cache(store)
+        .challenge_type(match acme.challenge {
+            Challenge::TlsAlpn01 => UseChallenge::TlsAlpn01,
+            Challenge::Http01 => UseChallenge::Http01,
+        })
         .state();
     let resolver = state.resolver();
     let provider = Arc::new(aws_lc_rs::default_provider());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustls_acme::is_tls_alpn_challenge;
+use rustls_acme::{ResolvesServerCertAcme, is_tls_alpn_challenge};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -47,8 +47,10 @@ pub(crate) struct Tls(Latest<Shown>);
 #[derive(Debug)]
 pub(crate) struct Shown {
     config: Arc<ServerConfig>,
-    /// For an ACME authority that looks whether the name is ours.
+    /// For an ACME authority that looks in a handshake whether the name is ours.
     challenge: Option<Arc<ServerConfig>>,
+    /// What is ordered, and what one is told that asks over plain HTTP.
+    ordered: Option<Arc<ResolvesServerCertAcme>>,
 }
 
 impl Tls {
@@ -67,18 +69,20 @@ impl Tls {
                 Self::new(Shown {
                     config: server_config(files),
                     challenge: None,
+                    ordered: None,
                 })
             }));
         }
         let (ordered, challenge) =
             acme::serve(&settings.acme, stop.clone()).context("can't use ACME")?;
         let either = Arc::new(Either {
-            ordered,
+            ordered: Arc::clone(&ordered),
             fallback: files,
         });
         Ok(Some(Self::new(Shown {
             config: server_config(either),
             challenge: Some(challenge),
+            ordered: Some(ordered),
         })))
     }
 
@@ -89,6 +93,12 @@ impl Tls {
     /// Shows what `other` shows, from the next handshake on.
     pub(crate) fn turn_into(&self, other: &Self) {
         self.0.set(other.shown());
+    }
+
+    /// What an ACME authority is told that asks about `token` over plain HTTP.
+    pub(crate) fn key_authorization(&self, token: &str) -> Option<String> {
+        let shown = self.shown();
+        shown.ordered.as_ref()?.get_http_01_key_auth(token)
     }
 
     /// What is shown now.
@@ -155,7 +165,7 @@ fn server_config(certificates: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig>
 /// The ordered certificate, or that of the files as long as there is none.
 #[derive(Debug)]
 struct Either {
-    ordered: Arc<dyn ResolvesServerCert>,
+    ordered: Arc<ResolvesServerCertAcme>,
     fallback: Option<Arc<files::Served>>,
 }
 

@@ -10,12 +10,22 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
+/// Where an ACME authority asks (RFC 8555, section 8.3).
+const CHALLENGE: &str = "/.well-known/acme-challenge/";
 /// The port that `https://` means.
 const HTTPS: u16 = 443;
 
-/// Answers every request with the same URL under `https://`, at `port` as it is then. What has no usable `Host` is 400.
-pub(crate) fn redirect(port: Arc<AtomicU16>) -> Router {
+/// Answers every request with the same URL under `https://`, at `port` as it is then. What has no usable `Host` is 400. An ACME
+/// authority is told what `known` says of its token.
+pub(crate) fn redirect(
+    port: Arc<AtomicU16>,
+    known: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static,
+) -> Router {
     Router::new().fallback(move |request: Request| async move {
+        let token = request.uri().path().strip_prefix(CHALLENGE);
+        if let Some(authorization) = token.and_then(known) {
+            return authorization.into_response();
+        }
         match location(
             request.headers(),
             request.uri(),
