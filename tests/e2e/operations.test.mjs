@@ -168,10 +168,11 @@ describe("operations", { concurrency: 3 }, () => {
     await run(join(kubernetes, "kubernetes-validate"), ["--strict", join(CONFIG, "kubernetes.yaml")]);
     const yaml = async (file) => JSON.parse(await run(join(kubernetes, "python"), ["-c", "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))", join(CONFIG, file)]));
     const objects = await yaml("kubernetes.yaml");
-    for (const kind of ["ConfigMap", "Secret"]) {
-      const { data, stringData } = objects.find((object) => object.kind === kind);
-      assert.match(await run(BINARY, ["check", "--config", configFile((data ?? stringData)["lunette.toml"])]), /good; streams: 1/, kind);
-    }
+    const { data } = objects.find((object) => object.kind === "ConfigMap");
+    const { stringData: env } = objects.find((object) => object.kind === "Secret");
+    const configured = configFile(data["lunette.toml"]);
+    assert.match(await run(BINARY, ["check", "--config", configured], { env }), /good; streams: 1/);
+    await assert.rejects(run(BINARY, ["check", "--config", configured]), /FRONT_PASSWORD/, "without the Secret it says what is missing");
     const [{ services: { lunette } }] = await yaml("compose.yaml");
     const pod = objects.find((object) => object.kind === "Deployment").spec.template.spec.containers[0];
     for (const args of [lunette.command, pod.args]) {
