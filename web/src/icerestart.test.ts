@@ -26,7 +26,7 @@ test("without new addresses the old ones hold, and a fragment of nothing is none
   expect(restarted(ANSWER, "a=mid:0\r\n")).toBeNull();
 });
 
-test("servers of ICE are read from links", () => {
+test("t35: servers of ICE are read from links, and other links are passed over", () => {
   const link =
     '<stun:stun.example:3478>; rel="ice-server", </other>; rel="next", ' +
     '<turn:turn.example:3478?transport=udp>; rel="ice-server"; username="a,\\"b\\""; credential="c;d"; credential-type="password", ' +

@@ -6,6 +6,9 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hub::Unknown;
+
+use crate::plan::Misfit;
 
 /// Why a request is refused; as a response, `application/problem+json` (`docs/webrtc.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +33,50 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn b_frames() -> Self {
+        let detail = "the camera sends B-frames, which WebRTC can't carry; switch them off, or play by MSE or HLS";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "b_frames", detail)
+    }
+
     pub(crate) fn after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds.max(1));
         self
+    }
+}
+
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Self {
+        let detail = unknown.to_string();
+        match unknown {
+            Unknown::Offline { retry, .. } | Unknown::Silent { retry } => {
+                Self::new(StatusCode::CONFLICT, "source_offline", detail).after(retry.as_secs())
+            }
+            _ => Self::new(StatusCode::NOT_FOUND, "no_stream", detail),
+        }
+    }
+}
+
+impl From<Misfit> for Refusal {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::NothingToReceive => {
+                let detail = "no section of the offer receives: offer `recvonly` video or audio, bundled, with rtcp-mux";
+                Self::new(StatusCode::BAD_REQUEST, "nothing_to_receive", detail)
+            }
+            Misfit::Codec(names) => {
+                let detail =
+                    format!("the viewer offers none of the codecs of this stream: {names}");
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "unsupported_codec",
+                    detail,
+                )
+            }
+            Misfit::NoMedia => {
+                let detail = "the stream has nothing of what is offered to receive";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_media", detail)
+            }
+        }
     }
 }
 

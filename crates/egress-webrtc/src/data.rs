@@ -4,6 +4,7 @@
 //! Viewers open channels; we never do. On those called [`LABEL`] the state of the stream is told; what viewers say on
 //! any is let pass. RTSPtoWeb's players need no more: to them a channel that closes means that the stream is over.
 
+mod fuzz;
 mod message;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -19,7 +20,9 @@ use sctp_proto::{
 };
 use tokio::sync::watch;
 
-use crate::session::Ended;
+use crate::ended::Ended;
+
+pub(crate) use fuzz::converse;
 
 /// What a data channel is called on which the state of the stream is told.
 pub(crate) const LABEL: &[u8] = b"lunette";

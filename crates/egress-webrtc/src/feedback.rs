@@ -1,5 +1,7 @@
 //! What viewers say in RTCP (RFC 3550 §6, RFC 4585, draft-alvestrand-rmcat-remb). Pure.
 
+use crate::reports::Report;
+
 const RECEIVER_REPORT: u8 = 201;
 const SENDER_REPORT: u8 = 200;
 const TRANSPORT: u8 = 205;
@@ -23,8 +25,8 @@ pub(crate) enum Feedback<'a> {
     Keyframe { ssrc: u32 },
     /// So many bits a second get through.
     Estimate { bits: u64 },
-    /// Of a source, this part was lost since the last report, in 1/256.
-    Loss { ssrc: u32, fraction: u8 },
+    /// What was received of a source.
+    Report { ssrc: u32, report: Report },
     /// When packets arrived, which `twcc` reads.
     Arrivals { report: &'a [u8] },
 }
@@ -88,10 +90,16 @@ fn packet<'a>(kind: u8, count: u8, body: &'a [u8], tell: &mut impl FnMut(Feedbac
 
 fn blocks<'a>(body: Option<&'a [u8]>, count: u8, tell: &mut impl FnMut(Feedback<'a>)) {
     for block in body.unwrap_or_default().chunks_exact(24).take(count.into()) {
-        tell(Feedback::Loss {
-            ssrc: u32::from_be_bytes([block[0], block[1], block[2], block[3]]),
-            fraction: block[4],
-        });
+        let word = |at| word(block, at).unwrap_or_default();
+        let report = Report {
+            // 24 bits with a sign, behind those of the part.
+            lost: (word(4) << 8).cast_signed() >> 8,
+            highest: word(8),
+            heard: word(16),
+            delay: word(20),
+        };
+        let ssrc = word(0);
+        tell(Feedback::Report { ssrc, report });
     }
 }
 
@@ -114,16 +122,21 @@ mod tests {
     #[test]
     fn a_browsers_compound_packet_is_read_whole() {
         let report =
-            b"\x81\xc9\0\x07\0\0\0\x01\0\0\0\x63\x40\0\0\x05\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0";
+            b"\x81\xc9\0\x07\0\0\0\x01\0\0\0\x63\x40\0\0\x05\0\0\0\x09\0\0\0\0\x12\x34\x56\x78\0\0\x80\0";
         let nack = b"\x81\xcd\0\x04\0\0\0\x01\0\0\0\x63\x12\x34\0\x05\xff\xff\0\0";
         let pli = b"\x81\xce\0\x02\0\0\0\x01\0\0\0\x63";
         let fir = b"\x84\xce\0\x04\0\0\0\x01\0\0\0\0\0\0\0\x63\x01\0\0\0";
         let remb = b"\x8f\xce\0\x05\0\0\0\x01\0\0\0\0REMB\x01\x0b\xd0\x90\0\0\0\x63";
         let compound = [&report[..], nack, pli, fir, remb].concat();
         let expected = [
-            Feedback::Loss {
+            Feedback::Report {
                 ssrc: 99,
-                fraction: 64,
+                report: Report {
+                    lost: 5,
+                    highest: 9,
+                    heard: 0x1234_5678,
+                    delay: 0x8000,
+                },
             },
             Feedback::Nack {
                 ssrc: 99,

@@ -74,6 +74,8 @@ pub(crate) struct Agent {
     /// Before a restart; holds until the peer uses the new one.
     previous: Option<Generation>,
     pairs: Vec<Path>,
+    /// Pairs that are none any more, until somebody asks for them.
+    forgotten: Vec<Path>,
     selected: Option<Path>,
     nominated: bool,
     heard: Instant,
@@ -86,6 +88,7 @@ impl Agent {
             current: Generation::new(remote),
             previous: None,
             pairs: Vec::new(),
+            forgotten: Vec::new(),
             selected: None,
             nominated: false,
             heard: now,
@@ -132,7 +135,7 @@ impl Agent {
         }
         if fresh && self.previous.take().is_some() {
             // The old pairs may be of a network that is gone.
-            self.pairs.clear();
+            self.forgotten.append(&mut self.pairs);
             self.nominated = false;
         }
         self.heard = now;
@@ -142,9 +145,10 @@ impl Agent {
                     .pairs
                     .iter()
                     .position(|pair| Some(*pair) != self.selected);
-                self.pairs.remove(oldest.unwrap_or(0));
+                self.forgotten.push(self.pairs.remove(oldest.unwrap_or(0)));
             }
             self.pairs.push(path);
+            self.forgotten.retain(|old| *old != path);
         }
         if request.use_candidate {
             self.selected = Some(path);
@@ -164,6 +168,11 @@ impl Agent {
     /// Whether a valid check has come over `path`.
     pub(crate) fn knows(&self, path: Path) -> bool {
         self.pairs.contains(&path)
+    }
+
+    /// The pairs that were forgotten since this was asked last.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<Path> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// When consent ends unless a check comes.

@@ -264,7 +264,9 @@ impl Lane {
     ) {
         self.reports = self.reports.saturating_add(1);
         let pause = if self.reports < 4 { REPORT / 4 } else { REPORT };
-        self.report_at = Some(now + pause);
+        // RFC 3550 §6.2: not in step with anything, such as keyframes, behind which each report would wait. 3/4 to 5/4.
+        let spread = self.packets.wrapping_mul(0x9e37_79b1) >> 24;
+        self.report_at = Some(now + pause * (384 + spread) / 512);
         let ticks = nanos_to_ticks(unix - epoch, self.wire.clock_rate);
         let report = SenderReport {
             ssrc: self.wire.ssrc,

@@ -3,7 +3,7 @@
 //! Read in this order: [`Settings`] and [`WebRtc`] (what the server binds and runs), `routes` and `service` (WHEP over
 //! HTTP), `sdp` and `plan` (an offer and what it gets), `stage`, `unit` and `opus` (frames to packets, once per
 //! stream),
-//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane`, `twcc` and `pace` (what goes out to it,
+//! `session` (one viewer: `ice` and `stun`, DTLS, `srtp`, `data`), `delivery`, `lane`, `reports`, `twcc` and `pace` (what goes out to it,
 //! and how fast), `peers`, `socket`, `tcp` and `shards` (the tasks that drive all this).
 //!
 //! Packets are made once and shared by all viewers: a viewer costs a header, one pass of encryption, and its share of a
@@ -14,8 +14,10 @@ mod answer;
 mod batch;
 mod data;
 mod delivery;
+mod ended;
 mod error;
 mod feedback;
+mod figures;
 mod ice;
 #[doc(hidden)]
 pub mod internals;
@@ -26,6 +28,8 @@ mod peer;
 mod peers;
 mod plan;
 mod random;
+mod reorder;
+mod reports;
 mod routes;
 mod sdp;
 mod service;
@@ -51,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use answer::Refusal;
 pub use error::Error;
+pub use figures::{Counted, Figures};
 pub use settings::{Advertised, IceServer, PORT, Settings};
 pub use stage::PROTOCOL;
 
@@ -89,6 +94,11 @@ impl WebRtc {
         Offers(Arc::clone(&self.0))
     }
 
+    /// What is counted.
+    pub fn figures(&self) -> Figures {
+        Figures(Arc::clone(&self.0))
+    }
+
     /// Receives and sends until `stop` of [`WebRtc::bind`] is cancelled.
     pub async fn run(self) {
         self.0.run().await;
@@ -113,10 +123,13 @@ impl Offers {
         who: Who,
         offer: &str,
     ) -> Result<String, Refusal> {
-        let offer = service::read(offer)?;
         // No URL is this session's.
         let place = (String::new(), None);
-        let answered = self.0.answer(channel, place, who, offer).await?;
+        let answered = match service::read(offer) {
+            Ok(offer) => self.0.answer(channel, place, who, offer).await,
+            Err(refusal) => Err(refusal),
+        };
+        let answered = answered.inspect_err(|refusal| self.0.refused(refusal))?;
         Ok(answered.sdp)
     }
 }

@@ -21,8 +21,15 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 const RISE: Duration = Duration::from_millis(200);
 /// What an estimate must be above, in percent of the stream's bitrate.
 const ENOUGH: u64 = 85;
-/// How long packets may wait in front of a line: the one that waits least.
+/// How long packets wait in front of a line that may be too slow: the one that waits least, by reports of arrivals; and by round trips,
+/// which have the jitter of both ways in them. A way that became longer looks the same: there must be losses, too, as
+/// there are where a queue is full,
 const QUEUE: Duration = Duration::from_millis(120);
+const WAIT: Duration = Duration::from_millis(150);
+/// or the queue is so long that hardly a way is that much longer than another.
+const DEEP: Duration = Duration::from_millis(500);
+/// The part of packets lost, in 1/256, that a full queue loses, and a line that holds the stream hardly ever.
+const SOME_LOST: u8 = 26;
 /// How long an estimate, or losses, must say that the line is too slow.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// A part of packets lost, in 1/256, from which on a line is too slow: above what a bad radio link loses.
@@ -31,7 +38,9 @@ const MUCH_LOST: u8 = 38;
 const LATE: Duration = Duration::from_millis(1200);
 /// How long a viewer gets keyframes alone the first time, and at most.
 const FIRST_REST: Duration = Duration::from_secs(4);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// Keyframes alone go out at this pace at least, in bit/s.
+const LEAST: u64 = 300_000;
 /// After so long without trouble it is forgotten.
 const PARDON: Duration = Duration::from_secs(30);
 
@@ -47,8 +56,15 @@ pub(crate) struct Pace {
     fell: Option<Instant>,
     /// What the viewer says gets through, in bit/s.
     estimate: Option<u64>,
-    /// Since when the line seems too slow.
+    /// Since when that is too little; and whether it was more than before, the last time.
+    low_since: Option<Instant>,
+    climbs: bool,
+    /// Since when too much is lost, or waits.
     poor_since: Option<Instant>,
+    /// How long packets wait, by round trips.
+    wait: Option<Duration>,
+    /// What part was lost, in 1/256: by the last report, and by the last few.
+    lost: (u8, u8),
     /// Until when keyframes alone go out.
     rest_until: Option<Instant>,
     rest: Duration,
@@ -64,7 +80,11 @@ impl Pace {
             rises_at: now + RISE,
             fell: None,
             estimate: None,
+            low_since: None,
+            climbs: false,
             poor_since: None,
+            wait: None,
+            lost: (0, 0),
             rest_until: None,
             rest: FIRST_REST,
             full_since: now,
@@ -79,14 +99,16 @@ impl Pace {
             self.rises_at = now + RISE;
             self.rate += self.rate / 2;
         }
-        let least = if self.rest_until.is_some() {
-            300_000
-        } else {
-            FLOOR.max(3 * bitrate / 2)
+        let full = FLOOR.max(3 * bitrate / 2);
+        let least = match self.estimate {
+            _ if !self.resting() => full,
+            // What gets through is known, and a keyframe shall be there soon.
+            Some(estimate) => estimate.clamp(LEAST, full),
+            None => LEAST,
         };
-        let most = self
-            .estimate
-            .map_or(CEILING, |estimate| (2 * estimate).clamp(least, CEILING));
+        let most = self.estimate.map_or(CEILING, |estimate| {
+            estimate.saturating_mul(2).clamp(least, CEILING)
+        });
         self.rate = self.rate.clamp(least.min(most), most);
         let burst = self.bytes_in(BURST).max(MIN_BURST);
         self.budget = (self.budget + self.bytes_in(passed)).min(burst);
@@ -124,7 +146,7 @@ impl Pace {
     pub(crate) fn keyframe(&mut self, now: Instant) {
         if self.rest_until.is_some_and(|until| until <= now) {
             self.rest_until = None;
-            self.poor_since = None;
+            (self.low_since, self.poor_since) = (None, None);
             self.estimate = None;
             self.full_since = now;
         }
@@ -132,15 +154,16 @@ impl Pace {
 
     /// The viewer says what gets through.
     pub(crate) fn estimated(&mut self, bits: u64, bitrate: u64, now: Instant) {
+        tracing::trace!(bits, bitrate, "a viewer's estimate");
         // After a rest an estimate is low and climbs: that is no bad news.
-        let rising = self
-            .estimate
-            .replace(bits)
-            .is_some_and(|before| bits > before);
-        let poor = bits.saturating_mul(100) < bitrate * ENOUGH;
-        if !poor || !rising {
-            self.judge(poor, now);
+        let before = self.estimate.replace(bits);
+        self.climbs = before.is_some_and(|before| bits > before);
+        if bits.saturating_mul(100) >= bitrate * ENOUGH {
+            self.low_since = None;
+        } else if !self.climbs {
+            self.low_since.get_or_insert(now);
         }
+        self.judge(now);
     }
 
     /// What the viewer's reports of arrivals say.
@@ -153,16 +176,23 @@ impl Pace {
             self.estimate = None;
         }
         tracing::trace!(?line, "a viewer's line");
-        self.judge(waits || line.lost >= MUCH_LOST, now);
+        self.poor(
+            is_full(line.queue, QUEUE, line.lost) || line.lost >= MUCH_LOST,
+            now,
+        );
+        self.judge(now);
     }
 
-    /// The viewer says what part was lost, in 1/256.
-    pub(crate) fn reported(&mut self, lost: u8, now: Instant) {
-        if lost >= MUCH_LOST {
-            self.judge(true, now);
-        } else if self.estimate.is_none() {
-            self.judge(false, now);
+    /// The viewer says what part was `lost`, in 1/256, where nothing tells better; packets `wait` so long by the round trips of its
+    /// reports.
+    pub(crate) fn reported(&mut self, lost: Option<u8>, wait: Option<Duration>, now: Instant) {
+        self.wait = wait;
+        if let Some(lost) = lost {
+            let mean = (3 * u16::from(self.lost.1) + u16::from(lost)) / 4;
+            self.lost = (lost, mean as u8);
+            self.poor(lost >= MUCH_LOST, now);
         }
+        self.judge(now);
     }
 
     /// A picture that is up next came so long ago, and those before it went out in time.
@@ -181,169 +211,41 @@ impl Pace {
             self.rest = FIRST_REST;
         }
         self.rest_until = Some(now + self.rest);
-        tracing::debug!(why, rest = ?self.rest, "a viewer's line is too slow; it gets keyframes alone");
+        let (rest, estimate, wait, lost) = (self.rest, self.estimate, self.wait, self.lost);
+        tracing::debug!(
+            why,
+            ?rest,
+            estimate,
+            ?wait,
+            ?lost,
+            "a viewer's line is too slow; it gets keyframes alone"
+        );
         self.rest = (2 * self.rest).min(LONGEST_REST);
-        self.poor_since = None;
+        (self.low_since, self.poor_since) = (None, None);
     }
 
-    fn judge(&mut self, poor: bool, now: Instant) {
-        if !poor {
-            self.poor_since = None;
-        } else if !self.resting() {
-            let since = *self.poor_since.get_or_insert(now);
-            if now.saturating_duration_since(since) >= PATIENCE {
-                self.tire("rate", now);
-            }
+    fn poor(&mut self, poor: bool, now: Instant) {
+        self.poor_since = poor.then(|| self.poor_since.unwrap_or(now));
+    }
+
+    /// Losses speak for themselves. An estimate falls with jitter, with losses, and where the viewer's machine is busy, too: it is believed
+    /// where packets really wait, or nothing tells whether they do.
+    fn judge(&mut self, now: Instant) {
+        let long = |since: Option<Instant>| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE)
+        };
+        let lost = self.lost.0.min(self.lost.1);
+        let waits = self.wait.is_none_or(|wait| is_full(wait, WAIT, lost));
+        if long(self.poor_since) || waits && !self.climbs && long(self.low_since) {
+            self.tire("rate", now);
         }
     }
+}
+
+/// Whether packets that `wait` so long in front of a line, of which a part gets `lost`, tell of a queue that does not get shorter.
+fn is_full(wait: Duration, much: Duration, lost: u8) -> bool {
+    wait >= DEEP || wait >= much && lost >= SOME_LOST
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MBIT: u64 = 1_000_000;
-
-    struct Bench {
-        pace: Pace,
-        now: Instant,
-        bitrate: u64,
-    }
-
-    impl Bench {
-        fn new(bitrate: u64) -> Self {
-            let now = Instant::now();
-            let pace = Pace::new(now);
-            Self { pace, now, bitrate }
-        }
-
-        fn pass(&mut self, millis: u64) {
-            self.now += Duration::from_millis(millis);
-            self.pace.turn(self.now, self.bitrate);
-        }
-
-        /// How many bytes go out within `millis` where there is always more to send.
-        fn flood(&mut self, millis: u64) -> usize {
-            let mut bytes = 0;
-            for _ in 0..millis / 5 {
-                self.pass(5);
-                while self.pace.allows() {
-                    self.pace.spend(1200);
-                    bytes += 1200;
-                }
-            }
-            bytes
-        }
-
-        fn estimated(&mut self, bits: u64) {
-            self.pace.estimated(bits, self.bitrate, self.now);
-        }
-    }
-
-    #[test]
-    fn a_large_keyframe_goes_out_below_10_mbit_until_the_line_is_known() {
-        let mut bench = Bench::new(MBIT);
-        let first = bench.flood(195);
-        assert!(first < 245_000, "{first} bytes in 195 ms");
-    }
-
-    #[test]
-    fn the_pace_rises_without_loss_and_falls_with_it() {
-        let mut bench = Bench::new(MBIT);
-        bench.flood(2_000);
-        let fast = bench.flood(100);
-        bench.pace.lost(bench.now);
-        let reported_twice = bench.pace.rate;
-        bench.pace.lost(bench.now);
-        assert_eq!(bench.pace.rate, reported_twice);
-        bench.pass(100);
-        bench.pace.lost(bench.now);
-        let slower = bench.flood(100);
-        assert!(fast > 500_000 && slower < fast * 3 / 4, "{fast}, {slower}");
-    }
-
-    #[test]
-    fn a_line_that_does_not_hold_the_stream_gets_keyframes_alone_and_another_chance() {
-        let mut bench = Bench::new(4 * MBIT);
-        bench.estimated(3 * MBIT);
-        bench.pass(1_000);
-        bench.estimated(3 * MBIT);
-        assert!(!bench.pace.resting(), "it may be a hiccup");
-        bench.pass(600);
-        bench.estimated(3 * MBIT);
-        assert!(bench.pace.resting());
-        bench.pass(2_000);
-        bench.pace.keyframe(bench.now);
-        assert!(bench.pace.resting());
-        bench.pass(2_000);
-        bench.pace.keyframe(bench.now);
-        assert!(!bench.pace.resting(), "4 s are over");
-        bench.pace.tire("test", bench.now);
-        bench.pass(4_500);
-        bench.pace.keyframe(bench.now);
-        assert!(
-            bench.pace.resting(),
-            "it rests twice as long the second time"
-        );
-    }
-
-    #[test]
-    fn an_estimate_that_climbs_is_waited_for() {
-        let mut bench = Bench::new(4 * MBIT);
-        for mbit in [1, 2, 3] {
-            bench.pass(1_000);
-            bench.estimated(mbit * MBIT);
-        }
-        bench.pass(1_000);
-        bench.estimated(5 * MBIT);
-        assert!(!bench.pace.resting());
-    }
-
-    #[test]
-    fn five_percent_of_loss_is_no_reason_to_rest_and_a_fifth_is() {
-        let mut bench = Bench::new(2 * MBIT);
-        for _ in 0..20 {
-            bench.pass(1_000);
-            bench.pace.reported(13, bench.now);
-        }
-        assert!(!bench.pace.resting());
-        for _ in 0..3 {
-            bench.pass(1_000);
-            bench.pace.reported(51, bench.now);
-        }
-        assert!(bench.pace.resting());
-    }
-
-    #[test]
-    fn packets_that_wait_longer_and_longer_are_a_line_too_slow_and_jitter_is_none() {
-        let mut bench = Bench::new(4 * MBIT);
-        let line = |millis, lost| Line {
-            queue: Duration::from_millis(millis),
-            lost,
-            rate: 3 * MBIT,
-        };
-        for millis in [200, 20, 200, 50, 200, 0, 200] {
-            bench.pass(500);
-            bench.pace.arrived(line(millis, 13), bench.now);
-        }
-        assert!(!bench.pace.resting());
-        for _ in 0..4 {
-            bench.pass(500);
-            bench.pace.arrived(line(200, 0), bench.now);
-        }
-        assert!(bench.pace.resting());
-        bench.pass(4_500);
-        bench.pace.arrived(line(0, 0), bench.now);
-        bench.pace.keyframe(bench.now);
-        assert!(!bench.pace.resting());
-    }
-
-    #[test]
-    fn pictures_that_are_late_make_it_rest() {
-        let mut bench = Bench::new(2 * MBIT);
-        bench.pace.late_by(Duration::from_millis(900), bench.now);
-        assert!(!bench.pace.resting());
-        bench.pace.late_by(Duration::from_millis(1_300), bench.now);
-        assert!(bench.pace.resting());
-    }
-}
+mod tests;

@@ -8,8 +8,9 @@ use std::time::Instant;
 use hub::Round;
 
 use crate::batch::Batch;
+use crate::ended::Ended;
 use crate::ice::Path;
-use crate::session::{Ended, Session};
+use crate::session::Session;
 use crate::stage::PROTOCOL;
 use crate::stun::Request;
 

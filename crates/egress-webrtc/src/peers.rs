@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::batch::Batch;
+use crate::ended::Ended;
+use crate::figures::Counted;
 use crate::ice::Path;
 use crate::peer::Peer;
-use crate::session::Ended;
 use crate::socket::Sockets;
 use crate::stun::{self, Request};
 
@@ -113,9 +114,26 @@ impl Peers {
             (peer, known)
         };
         peer.check(&request, path, now, batch);
-        // The address is another viewer's no more: a browser uses a port again.
-        if !known && peer.session().agent.knows(path) {
-            self.write().paths.insert(path, peer);
+        let (fresh, forgotten) = {
+            let agent = &mut peer.session().agent;
+            (!known && agent.knows(path), agent.take_forgotten())
+        };
+        if !fresh && forgotten.is_empty() {
+            return;
+        }
+        let mut maps = self.write();
+        for old in forgotten {
+            if maps
+                .paths
+                .get(&old)
+                .is_some_and(|other| Arc::ptr_eq(other, &peer))
+            {
+                maps.paths.remove(&old);
+            }
+        }
+        if fresh {
+            // The address is another viewer's no more: a browser uses a port again.
+            maps.paths.insert(path, peer);
         }
     }
 
@@ -171,6 +189,23 @@ impl Peers {
             sockets.flush(batch);
         }
         self.sweep();
+    }
+
+    /// Counts them: those who have not connected, who get keyframes alone, and who get media by TCP.
+    pub(crate) fn count(&self, counted: &mut Counted) {
+        for peer in self.all().iter().filter(|peer| !peer.is_over()) {
+            let session = peer.session();
+            counted.joining += u64::from(!session.flows());
+            counted.keyframes_alone += u64::from(session.rests());
+            let path = session.agent.selected().filter(|_| session.flows());
+            counted.by_tcp += u64::from(path.is_some_and(|path| path.tcp.is_some()));
+        }
+    }
+
+    /// How many paths lead to them.
+    #[cfg(test)]
+    pub(crate) fn paths(&self) -> usize {
+        self.read().paths.len()
     }
 
     /// How many there are.

@@ -76,7 +76,18 @@ async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let channel = find(&whep, &names)?;
+    let created = offered(&whep, names, guest, headers, body).await;
+    created.inspect_err(|refusal| whep.refused(refusal))
+}
+
+async fn offered(
+    whep: &Whep,
+    names: Names,
+    guest: Option<Extension<Guest>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let channel = find(whep, &names)?;
     let offer = read(&text(&headers, SDP, body).await?)?;
     let Extension(guest) = guest.unwrap_or_default();
     let who = guest.over(PROTOCOL);

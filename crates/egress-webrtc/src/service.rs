@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use dimpl::{Config, certificate};
-use hub::{Channel, Clock, Event, Registry, Unknown, Who};
-use media::{Format, Kind};
-use tokio::time::timeout;
+use hub::{Channel, Clock, Registry, Who};
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -17,22 +15,24 @@ use crate::answer::Refusal;
 use crate::batch::Batch;
 use crate::data::Data;
 use crate::delivery::Delivery;
+use crate::ended::Ended;
+use crate::figures::{Counted, Counts};
 use crate::ice::Path;
 use crate::peer::Peer;
 use crate::peers::Peers;
-use crate::plan::{Misfit, Plan, plan};
+use crate::plan::{Plan, plan};
+use crate::reorder::reorders;
 use crate::sdp::{Fragment, Identity, Offer, render};
-use crate::session::{Common, Ended, Remote, Session};
+use crate::session::{Common, Remote, Session};
 use crate::settings::Settings;
 use crate::socket::{Sockets, families};
 use crate::stage::Stages;
 use crate::tcp;
 
-/// How long, and at how many pictures, it is looked for B-frames where the parameters allow them.
-const REORDER: Duration = Duration::from_millis(600);
-const REORDER_PICTURES: usize = 12;
 /// The records of DTLS fit where 1200 bytes do.
 const DTLS_MTU: usize = 1150;
+/// How long a part of the handshake waits before it is sent again, for the first time: with this, a few losses cost no second.
+const DTLS_RETRY: Duration = Duration::from_millis(400);
 
 /// WebRTC to viewers: the sockets, who watches, and what they watch.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ impl Whep {
             certificate::generate_self_signed_certificate().map_err(|error| dtls(&error))?;
         let config = Config::builder()
             .mtu(DTLS_MTU)
+            .flight_start_rto(DTLS_RETRY)
             // Who speaks DTLS has proven its address by ICE.
             .use_server_cookie(false)
             .build()
@@ -96,6 +97,7 @@ impl Whep {
                 config: Arc::new(config),
                 clock,
                 connections: Arc::clone(sockets.connections()),
+                counts: Counts::default(),
             }),
             sockets,
             stop,
@@ -175,7 +177,7 @@ impl Whep {
             .filter(|format| format.reorder() != Some(0))
             && reorders(channel, format).await
         {
-            return Err(b_frames());
+            return Err(Refusal::b_frames());
         }
         let now = Instant::now();
         let cname = crate::random::url::<12>();
@@ -218,9 +220,31 @@ impl Whep {
 
     /// Restarts ICE with a viewer that calls itself `ufrag` now. Answers with the fragment that tells our side.
     pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) -> String {
+        self.common.counts.ice_restarts.one();
         self.peers.restart(peer, ufrag);
         let candidates = self.addresses.candidates(&self.settings, &self.sockets);
         Fragment::answer(peer.session().agent.local(), &candidates)
+    }
+
+    /// An offer was refused.
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        self.common.counts.refused(refusal.reason);
+    }
+
+    /// What is counted.
+    pub(crate) fn counted(&self) -> Counted {
+        let counts = &self.common.counts;
+        let mut counted = Counted {
+            resent: counts.resent.get(),
+            keyframe_requests: counts.keyframe_requests.get(),
+            ice_restarts: counts.ice_restarts.get(),
+            refused_sends: self.sockets.refused(),
+            dropped_datagrams: self.sockets.connections().dropped(),
+            refused_offers: counts.refused_offers(),
+            ..Counted::default()
+        };
+        self.peers.count(&mut counted);
+        counted
     }
 
     /// How many sessions there are.
@@ -279,70 +303,6 @@ fn listen(settings: &Settings) -> Result<Sockets, Error> {
     let address = sockets.addresses().next();
     tracing::warn!(%error, ?address, "WebRTC takes another port; set [webrtc] listen to one that is free");
     Ok(sockets)
-}
-
-fn b_frames() -> Refusal {
-    let detail = "the camera sends B-frames, which WebRTC can't carry; switch them off, or play by MSE or HLS";
-    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "b_frames", detail)
-}
-
-/// Whether pictures of `format` come in another order than they are shown in, as far as can be told soon.
-async fn reorders(channel: &Channel, format: &Arc<Format>) -> bool {
-    let mut frames = channel.frames();
-    let look = async {
-        let (mut latest, mut pictures) = (i64::MIN, 0);
-        while pictures < REORDER_PICTURES {
-            match frames.next().await {
-                Event::Item(frame) if frame.kind() == Kind::Video && frame.format == *format => {
-                    if frame.pts < latest {
-                        return true;
-                    }
-                    latest = frame.pts;
-                    pictures += 1;
-                }
-                Event::Closed => return false,
-                _ => {}
-            }
-        }
-        false
-    };
-    timeout(REORDER, look).await.unwrap_or(false)
-}
-
-impl From<Unknown> for Refusal {
-    fn from(unknown: Unknown) -> Self {
-        let detail = unknown.to_string();
-        match unknown {
-            Unknown::Offline { retry, .. } | Unknown::Silent { retry } => {
-                Self::new(StatusCode::CONFLICT, "source_offline", detail).after(retry.as_secs())
-            }
-            _ => Self::new(StatusCode::NOT_FOUND, "no_stream", detail),
-        }
-    }
-}
-
-impl From<Misfit> for Refusal {
-    fn from(misfit: Misfit) -> Self {
-        match misfit {
-            Misfit::NothingToReceive => {
-                let detail = "no section of the offer receives: offer `recvonly` video or audio, bundled, with rtcp-mux";
-                Self::new(StatusCode::BAD_REQUEST, "nothing_to_receive", detail)
-            }
-            Misfit::Codec(names) => {
-                let detail =
-                    format!("the viewer offers none of the codecs of this stream: {names}");
-                Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "unsupported_codec",
-                    detail,
-                )
-            }
-            Misfit::NoMedia => {
-                let detail = "the stream has nothing of what is offered to receive";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_media", detail)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ use crate::Error;
 use crate::batch::Batch;
 use crate::data::Data;
 use crate::delivery::{Delivery, Served, Way};
+use crate::ended::Ended;
 use crate::feedback;
+use crate::figures::Counts;
 use crate::ice::{Agent, Path};
 use crate::pace::TICK;
 use crate::sdp::Fingerprint;
 use crate::srtp::Srtp;
-use crate::stage::{End, Stage};
+use crate::stage::Stage;
 use crate::stun::Request;
 use crate::tcp::Connections;
 
@@ -26,59 +28,6 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 /// The largest datagram that DTLS makes.
 const DATAGRAM: usize = 2048;
 
-/// Why a viewer's connection is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The viewer said so, by DTLS or by HTTP.
-    Left,
-    /// The viewer did not connect in time.
-    Handshake,
-    /// The viewer was not heard for too long.
-    Silent,
-    /// There is no more media.
-    Stage(End),
-    /// The camera changed its codec; a new offer may find one.
-    OtherCodec,
-    /// An operator sent the viewer away.
-    Kicked,
-    /// The viewer may not watch any more.
-    Forbidden,
-    /// The server shuts down.
-    Shutdown,
-    /// Something is broken.
-    Broken(Error),
-}
-
-impl Ended {
-    /// In one word for machines.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Handshake => "unconnected",
-            Self::Silent => "unanswered",
-            Self::Stage(End::Gone) => "removed",
-            Self::Stage(End::BFrames) => "b_frames",
-            Self::Stage(End::Defect) | Self::Broken(Error::Defect) => "defect",
-            Self::OtherCodec => "codecs_changed",
-            Self::Kicked => "kicked",
-            Self::Forbidden => "forbidden",
-            Self::Shutdown => "shutdown",
-            Self::Broken(_) => "protocol",
-        }
-    }
-
-    /// Whether the viewer is there, and does not know yet.
-    fn is_news(&self) -> bool {
-        !matches!(self, Self::Left | Self::Handshake | Self::Silent)
-    }
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Broken(error)
-    }
-}
-
 /// What all viewers share.
 #[derive(Debug)]
 pub(crate) struct Common {
@@ -86,6 +35,7 @@ pub(crate) struct Common {
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) counts: Counts,
 }
 
 /// One viewer's connection.
@@ -173,6 +123,11 @@ impl Session {
     /// Whether media flows.
     pub(crate) fn flows(&self) -> bool {
         self.connected
+    }
+
+    /// Whether keyframes alone go out.
+    pub(crate) fn rests(&self) -> bool {
+        self.delivery.rests()
     }
 
     /// A STUN request came.
@@ -319,6 +274,7 @@ impl Session {
             path,
             now,
             unix,
+            counts: &self.common.counts,
         };
         let (mut serve, mut result) = (false, Ok(()));
         feedback::read(&plain, |feedback| {
@@ -430,7 +386,7 @@ impl Session {
     }
 
     fn way<'a>(
-        common: &Common,
+        common: &'a Common,
         srtp: &'a mut Option<Srtp>,
         agent: &Agent,
         delivery: &'a mut Delivery,
@@ -444,6 +400,7 @@ impl Session {
                 path,
                 now,
                 unix,
+                counts: &common.counts,
             },
             delivery,
         ))

@@ -14,8 +14,8 @@ use tracing::{Instrument as _, Span, error};
 
 use crate::Error;
 use crate::batch::Batch;
+use crate::ended::Ended;
 use crate::peer::Peer;
-use crate::session::Ended;
 use crate::socket::Sockets;
 use crate::unit::Unit;
 

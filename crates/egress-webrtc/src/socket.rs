@@ -81,6 +81,11 @@ impl Sockets {
         Ok(())
     }
 
+    /// How many sends the kernel refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Where viewers connect to by TCP.
     pub(crate) fn listeners(&self) -> &[TcpListener] {
         &self.tcp

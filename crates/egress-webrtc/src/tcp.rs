@@ -64,6 +64,11 @@ impl Connections {
         self.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 
+    /// How many datagrams were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Whether a connection takes no more for now.
     pub(crate) fn is_full(&self, id: u64) -> bool {
         self.get(id)
@@ -255,22 +260,40 @@ async fn receive(whep: &Whep, stream: &TcpStream, path: Path, known: &AtomicBool
 
 /// Takes the datagrams that are there whole. Answers how many bytes they are; none where it is nonsense.
 fn take(whep: &Whep, bytes: &[u8], path: Path, batch: &mut Batch) -> Option<usize> {
-    let (now, mut rest) = (Instant::now(), bytes);
-    while let Some((datagram, more)) = split(rest) {
-        whep.contained(datagram, path, now, batch);
-        rest = more;
-    }
+    let now = Instant::now();
+    let taken = each(bytes, |datagram| whep.contained(datagram, path, now, batch));
     whep.sockets().flush(batch);
-    let size = rest
-        .first_chunk()
-        .map_or(0, |size| u16::from_be_bytes(*size));
-    (usize::from(size) <= MAX_DATAGRAM).then_some(bytes.len() - rest.len())
+    taken
 }
 
-/// The first datagram, where it is there whole, and what follows it.
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (size, rest) = bytes.split_first_chunk()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*size)))
+/// Hands over the datagrams that are there whole. Answers how many bytes they are; none where what follows them is larger than any.
+fn each(bytes: &[u8], mut take: impl FnMut(&[u8])) -> Option<usize> {
+    let mut rest = bytes;
+    while let Some((size, more)) = rest.split_first_chunk() {
+        let size = usize::from(u16::from_be_bytes(*size));
+        if size > MAX_DATAGRAM {
+            return None;
+        }
+        let Some((datagram, after)) = more.split_at_checked(size) else {
+            break;
+        };
+        take(datagram);
+        rest = after;
+    }
+    Some(bytes.len() - rest.len())
+}
+
+/// The datagrams in a stream that comes in pieces; what fuzz targets drive.
+pub(crate) fn cut<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let (mut bytes, mut datagrams) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        bytes.extend_from_slice(piece);
+        let Some(taken) = each(&bytes, |datagram| datagrams.push(datagram.to_vec())) else {
+            break;
+        };
+        bytes.drain(..taken);
+    }
+    datagrams
 }
 
 #[cfg(test)]

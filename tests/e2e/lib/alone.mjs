@@ -2,12 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The one address besides loopback in that network. */
+/** The addresses besides loopback in that network: of the server, and of a box before it (see `relay.mjs`). */
 export const ADDRESS = "10.99.0.1";
+export const OUTSIDE = "10.99.0.2";
 
 const SETUP = `ip link set lo up
 ip link add lunette0 type veth peer name lunette1
 ip address add ${ADDRESS}/24 dev lunette0
+ip address add ${OUTSIDE}/24 dev lunette0
 ip link set lunette0 up
 ip link set lunette1 up
 exec "$@"`;

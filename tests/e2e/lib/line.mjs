@@ -3,13 +3,6 @@ import { execFileSync } from "node:child_process";
 
 const run = (command) => execFileSync("sh", ["-ec", command], { stdio: ["ignore", "ignore", "pipe"] });
 
-/** A share of what is sent from a UDP port gets lost, until the returned function is called. */
-export function lossy(port, share) {
-  const rule = `INPUT -p udp --sport ${port} -m statistic --mode random --probability ${share} -j DROP`;
-  run(`iptables -A ${rule}`);
-  return () => run(`iptables -D ${rule}`);
-}
-
 /** No UDP gets to or from a port, until the returned function is called. */
 export function blockUdp(port) {
   const rules = ["--dport", "--sport"].map((end) => `INPUT -p udp ${end} ${port} -j DROP`);

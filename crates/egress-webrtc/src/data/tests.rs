@@ -297,3 +297,10 @@ fn crc32c(bytes: &[u8]) -> u32 {
     }
     !crc
 }
+
+#[test]
+fn the_viewer_of_the_fuzz_target_gets_an_association_and_opens_channels() {
+    let seed = include_bytes!("../../../../tests/fuzz/seeds/sctp_chunks/channels");
+    assert_eq!(converse(seed), 2);
+    assert_eq!(converse(b""), 0);
+}

@@ -110,4 +110,16 @@ fn pairs_are_bounded_and_the_selected_one_stays() {
     }
     assert_eq!(bench.agent.pairs.len(), MAX_PAIRS);
     assert!(bench.agent.knows(path(1)));
+    let forgotten = bench.agent.take_forgotten();
+    assert_eq!(forgotten.len(), 199 - MAX_PAIRS);
+    assert!(!forgotten.iter().any(|old| bench.agent.knows(*old)));
+    bench.agent.restart("again".to_owned());
+    let new = bench.agent.local().clone();
+    assert!(bench.check(&new, "again", 1, true));
+    let forgotten = bench.agent.take_forgotten();
+    assert_eq!(
+        forgotten.len(),
+        MAX_PAIRS - 1,
+        "all but the one that is used again"
+    );
 }

@@ -162,6 +162,10 @@ async fn t2_t3_what_is_no_offer_is_refused_for_what_it_is() {
             .status,
         201
     );
+    let counted = bench.peers.counted();
+    let refused = [("bad_offer", 1), ("content_type", 2), ("too_large", 1)];
+    assert_eq!(counted.refused_offers, refused.into());
+    assert_eq!(counted.joining, 1);
 }
 
 #[tokio::test(start_paused = true)]

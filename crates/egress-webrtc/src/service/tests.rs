@@ -6,6 +6,7 @@ use dimpl::{Dtls, DtlsCertificate, Output};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::*;
 use crate::stun::testing::signed_request;
@@ -283,6 +284,25 @@ async fn who_connects_by_tcp_without_a_valid_check_is_hung_up_on() {
     let client = bench.viewer_by(line, &certificate).await;
     client.check("a guess").await;
     assert_eq!(client.receive().await, None);
+}
+
+#[tokio::test]
+async fn who_checks_from_ever_new_addresses_is_known_by_a_few_of_them() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let client = bench.viewer(&certificate).await;
+    let check = signed_request(&format!("{}:Oyef", client.ufrag), &client.password, false);
+    for port in 1..1_000 {
+        let path = Path {
+            remote: SocketAddr::from(([10, 0, 0, 1], port)),
+            tcp: None,
+        };
+        let mut batch = Batch::default();
+        bench
+            .whep
+            .contained(&check, path, Instant::now(), &mut batch);
+        assert!(bench.whep.knows(path));
+    }
+    assert_eq!(bench.whep.peers.paths(), 16);
 }
 
 #[tokio::test]

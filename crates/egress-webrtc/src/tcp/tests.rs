@@ -14,13 +14,20 @@ async fn pair() -> (Connections, u64, TcpStream) {
 }
 
 #[test]
-fn datagrams_are_cut_out_of_the_stream_by_their_lengths() {
+fn datagrams_are_cut_out_of_the_stream_by_their_lengths_however_it_comes() {
     let bytes = b"\0\x02ab\0\0\0\x03cd";
-    let (first, rest) = split(bytes).expect("whole");
-    assert_eq!(first, b"ab");
-    let (empty, rest) = split(rest).expect("whole");
-    assert_eq!((empty, rest), (&b""[..], &b"\0\x03cd"[..]));
-    assert!(split(rest).is_none() && split(b"\0").is_none());
+    let expected = [&b"ab"[..], b""];
+    assert_eq!(cut([&bytes[..]]), expected);
+    assert_eq!(cut(bytes.chunks(1)), expected);
+    assert_eq!(cut([&bytes[..], b"e"]), [&b"ab"[..], b"", b"cde"]);
+}
+
+#[test]
+fn a_length_that_no_datagram_has_ends_the_connection() {
+    let mut taken = 0;
+    assert_eq!(each(b"\0\x01a\x10\x01", |_| taken += 1), None);
+    assert_eq!(taken, 1, "what came before it was meant");
+    assert_eq!(each(b"\0\x01a\x10\0", |_| {}), Some(3));
 }
 
 #[tokio::test]
