@@ -114,7 +114,8 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
         None => Assets::Bundled,
     };
     let metrics = settings.metrics.clone();
-    let ops = Ops::new(registry.clone(), room, readiness, metrics);
+    let figures = Some(webrtc.figures());
+    let ops = Ops::new(registry.clone(), room, readiness, metrics, figures);
     let hls = settings.hls.subscribe();
     let parts = media(&registry, hls, &webrtc, &ops, &stop).merge(api);
     let front = Front::new(&guard, &settings.policies, ops.around());

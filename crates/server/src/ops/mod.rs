@@ -30,15 +30,24 @@ pub(crate) struct Ops {
 }
 
 impl Ops {
-    /// Over the Streams of `registry` and the connections in `room`. Needs a tokio runtime.
+    /// Over the Streams of `registry`, the connections in `room`, and what `webrtc` counts where there is that. Needs a tokio
+    /// runtime.
     pub(crate) fn new(
         registry: Registry,
         room: Room,
         readiness: Readiness,
         settings: Settings,
+        webrtc: Option<egress_webrtc::Figures>,
     ) -> Self {
         let requests = requests::Requests::default();
-        let metrics = metrics::Metrics::new(registry, room, readiness.clone(), &requests, settings);
+        let metrics = metrics::Metrics::new(
+            registry,
+            room,
+            readiness.clone(),
+            &requests,
+            settings,
+            webrtc,
+        );
         Self {
             readiness,
             metrics: Arc::new(metrics),

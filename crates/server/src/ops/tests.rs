@@ -50,6 +50,7 @@ fn app(channels: usize, max_channels: usize) -> (Router, Registry, Readiness) {
         room,
         readiness.clone(),
         Settings::new(&config::Metrics { max_channels }),
+        None,
     );
     let guard = Guard::new(&config::Auth::default(), true, &CancellationToken::new()).unwrap();
     let front = Front::new(&guard, &Latest::default(), ops.around());

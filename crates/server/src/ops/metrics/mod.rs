@@ -2,6 +2,7 @@
 
 mod process;
 mod streams;
+mod webrtc;
 
 use std::fmt;
 use std::io::Write as _;
@@ -68,6 +69,7 @@ impl Metrics {
         readiness: Readiness,
         requests: &Requests,
         settings: Settings,
+        webrtc: Option<egress_webrtc::Figures>,
     ) -> Self {
         let mut registry = Registry::default();
         let ours = registry.sub_registry_with_prefix("lunette");
@@ -83,6 +85,9 @@ impl Metrics {
         );
         ours.register_collector(Box::new(Server { room, readiness }));
         ours.register_collector(Box::new(streams::Streams::new(streams, settings)));
+        if let Some(figures) = webrtc {
+            ours.register_collector(Box::new(webrtc::WebRtc(figures)));
+        }
         registry.register_collector(Box::new(process::Process::new()));
         Self {
             registry: Arc::new(registry),

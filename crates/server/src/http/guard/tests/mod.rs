@@ -48,6 +48,7 @@ fn server(text: &str, local: bool) -> Router {
         Room::new(None, Latest::default()),
         Readiness::default(),
         settings,
+        None,
     );
     let settings = egress_webrtc::Settings {
         listen: ([127, 0, 0, 1], 0).into(),
