@@ -82,6 +82,10 @@ impl Addresses {
             .filter(|advertised| !matches!(advertised, Advertised::Ip(_)))
             .collect();
         if asked.is_empty() {
+            self.found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
             return std::future::pending().await;
         }
         loop {

@@ -51,6 +51,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use hub::{Channel, Registry, Who};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::Refusal;
@@ -68,11 +69,13 @@ pub struct WebRtc(Arc<Whep>);
 impl WebRtc {
     /// Binds the ports. When `stop` is cancelled, viewers are told that it is over. Needs a tokio runtime.
     ///
+    /// `settings` are followed in what viewers are told: addresses, and servers for ICE. The ports stay what they are.
+    ///
     /// # Errors
     /// [`Error::Listen`] where a port can't be had.
     pub fn bind(
         registry: Registry,
-        settings: Settings,
+        settings: watch::Receiver<Settings>,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         Whep::bind(registry, settings, stop).map(|whep| Self(Arc::new(whep)))

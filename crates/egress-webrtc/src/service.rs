@@ -1,5 +1,6 @@
 //! What the routes call: offers are answered with what a Channel has, and sessions come and go.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use dimpl::{Config, certificate};
 use hub::{Channel, Clock, Registry, Who};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -22,7 +24,7 @@ use crate::peer::Peer;
 use crate::peers::Peers;
 use crate::plan::{Plan, plan};
 use crate::reorder::reorders;
-use crate::sdp::{Fragment, Identity, Offer, render};
+use crate::sdp::{Candidate, Fragment, Identity, Offer, render};
 use crate::session::{Common, Remote, Session};
 use crate::settings::Settings;
 use crate::socket::{Sockets, families};
@@ -38,7 +40,7 @@ const DTLS_RETRY: Duration = Duration::from_millis(400);
 #[derive(Debug)]
 pub(crate) struct Whep {
     registry: Registry,
-    settings: Settings,
+    settings: watch::Receiver<Settings>,
     sockets: Arc<Sockets>,
     addresses: Addresses,
     peers: Peers,
@@ -61,19 +63,10 @@ impl Whep {
     /// Binds the sockets. Needs a tokio runtime.
     pub(crate) fn bind(
         registry: Registry,
-        settings: Settings,
+        settings: watch::Receiver<Settings>,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let mut sockets = listen(&settings)?;
-        if settings.tcp
-            && let Err(error) = sockets.listen()
-        {
-            if !settings.any_port {
-                return Err(error);
-            }
-            tracing::warn!(%error, "WebRTC is served by UDP alone; set [webrtc] listen to a port that is free");
-        }
-        let sockets = Arc::new(sockets);
+        let sockets = Arc::new(open(&settings.borrow())?);
         let clock = Clock::now();
         let dtls = |error: &dyn std::fmt::Display| Error::Dtls(error.to_string());
         let certificate =
@@ -112,8 +105,20 @@ impl Whep {
         tokio::select! {
             () = self.sockets.receive(take) => {}
             () = tcp::serve(self.sockets.listeners(), Arc::clone(&self)) => {}
-            never = self.addresses.keep(&self.settings) => match never {},
+            never = self.look_up() => match never {},
             () = self.peers.keep(&self.sockets, self.stop.clone()) => {}
+        }
+    }
+
+    /// Looks up what viewers are told, for ever.
+    async fn look_up(&self) -> Infallible {
+        let mut settings = self.settings.clone();
+        loop {
+            let now = settings.borrow_and_update().clone();
+            tokio::select! {
+                never = self.addresses.keep(&now) => match never {},
+                Ok(()) = settings.changed() => {}
+            }
         }
     }
 
@@ -146,8 +151,8 @@ impl Whep {
         &self.registry
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    pub(crate) fn settings(&self) -> watch::Ref<'_, Settings> {
+        self.settings.borrow()
     }
 
     pub(crate) fn sockets(&self) -> &Sockets {
@@ -199,7 +204,7 @@ impl Whep {
         session.data = data.then(|| Data::new(channel.state(), now));
         let peer = Arc::new(Peer::new(place, session, watching));
         let local = peer.session().agent.local().clone();
-        let candidates = self.addresses.candidates(&self.settings, &self.sockets);
+        let candidates = self.candidates();
         let us = Identity {
             ice: &local,
             fingerprint: &self.fingerprint,
@@ -222,7 +227,7 @@ impl Whep {
     pub(crate) fn restart(&self, peer: &Arc<Peer>, ufrag: String) -> String {
         self.common.counts.ice_restarts.one();
         self.peers.restart(peer, ufrag);
-        let candidates = self.addresses.candidates(&self.settings, &self.sockets);
+        let candidates = self.candidates();
         Fragment::answer(peer.session().agent.local(), &candidates)
     }
 
@@ -245,6 +250,10 @@ impl Whep {
         };
         self.peers.count(&mut counted);
         counted
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        self.addresses.candidates(&self.settings(), &self.sockets)
     }
 
     /// How many sessions there are.
@@ -276,6 +285,20 @@ pub(crate) fn read(offer: &str) -> Result<Offer, Refusal> {
 }
 
 /// The sockets as configured, or at any port where that may be.
+/// The sockets, those for TCP included.
+fn open(settings: &Settings) -> Result<Sockets, Error> {
+    let mut sockets = listen(settings)?;
+    if settings.tcp
+        && let Err(error) = sockets.listen()
+    {
+        if !settings.any_port {
+            return Err(error);
+        }
+        tracing::warn!(%error, "WebRTC is served by UDP alone; set [webrtc] listen to a port that is free");
+    }
+    Ok(sockets)
+}
+
 fn listen(settings: &Settings) -> Result<Sockets, Error> {
     let wanted = families(settings.listen);
     let error = match Sockets::bind(&wanted) {

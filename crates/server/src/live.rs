@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::cli::Serve;
+use crate::compat::Compat;
 use crate::config::{Author, Config, Follower, Issue, Loaded, LogFormat};
 use crate::doors::{self, Keys};
 use crate::http::{Entry, Guard, Policies};
@@ -50,30 +51,30 @@ pub(crate) struct Settings {
     pub(crate) policies: Latest<Policies>,
     pub(crate) metrics: ops::Settings,
     pub(crate) hls: watch::Sender<egress_hls::Settings>,
+    pub(crate) webrtc: watch::Sender<egress_webrtc::Settings>,
     pub(crate) drain: Latest<Duration>,
 }
 
 impl Settings {
-    pub(crate) fn of(loaded: &Loaded) -> Self {
+    /// What `loaded` says, where pages are served at `address`.
+    pub(crate) fn of(loaded: &Loaded, address: SocketAddr) -> Self {
         let config = &loaded.config;
         Self {
             entry: Latest::new(entry(config)),
             policies: Latest::new(policies(config)),
             metrics: ops::Settings::new(&config.metrics),
             hls: watch::Sender::new(loaded.hls),
+            webrtc: watch::Sender::new(config.webrtc.settings(address.ip())),
             drain: Latest::new(config.server.drain.0),
         }
     }
 
-    fn adopt(&self, config: &Config, hls: egress_hls::Settings) {
+    fn adopt(&self, config: &Config, hls: egress_hls::Settings, address: SocketAddr) {
         self.entry.set(entry(config));
         self.policies.set(policies(config));
         self.metrics.adopt(&config.metrics);
-        self.hls.send_if_modified(|now| {
-            let differs = *now != hls;
-            *now = hls;
-            differs
-        });
+        replace(&self.hls, hls);
+        replace(&self.webrtc, config.webrtc.settings(address.ip()));
         self.drain.set(config.server.drain.0);
     }
 }
@@ -83,6 +84,15 @@ fn policies(config: &Config) -> Policies {
         &config.server.frame_ancestors,
         &config.server.allowed_origins,
     )
+}
+
+/// Tells those who follow, if it is another value.
+fn replace<T: PartialEq>(place: &watch::Sender<T>, value: T) {
+    place.send_if_modified(|now| {
+        let differs = *now != value;
+        *now = value;
+        differs
+    });
 }
 
 fn entry(config: &Config) -> Entry {
@@ -101,9 +111,14 @@ pub(crate) struct Live {
     pub(crate) guard: Guard,
     pub(crate) doors: Keys,
     pub(crate) settings: Settings,
+    pub(crate) compat: Compat,
 }
 
 impl Follower for Live {
+    fn listen(&self, config: &Config) -> SocketAddr {
+        self.said.listen(config)
+    }
+
     fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String> {
         let config = &loaded.config;
         let local = doors::are_local(self.said.listen(config), &config.tls);
@@ -133,7 +148,8 @@ impl Follower for Live {
             if let Err(error) = self.guard.configure(&auth, plan.is_local()) {
                 tracing::warn!(%error, "who may do what stays as it was");
             }
-            self.settings.adopt(&config, hls);
+            self.settings.adopt(&config, hls, self.said.listen(&config));
+            self.compat.adopt(config.compat);
             if let Some(address) = self.doors.turn(plan) {
                 tracing::info!(event = "serving", %address, "serving at another address");
                 warn_if_open(address, &self.guard);

@@ -88,25 +88,26 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let origin = origin.or_demo(&cameras_stop).await?;
     let config = origin.loaded.config.clone();
     let (stop, readiness) = (CancellationToken::new(), Readiness::default());
-    let settings = live::Settings::of(&origin.loaded);
-    drain_on_signal(stop.clone(), readiness.clone(), settings.drain.clone())?;
     let said = Said::by(wanted);
     let address = said.listen(&config);
+    let settings = live::Settings::of(&origin.loaded, address);
+    drain_on_signal(stop.clone(), readiness.clone(), settings.drain.clone())?;
     let room = Room::new(raise_open_files(), settings.entry.clone());
     let doors = Doors::open(address, &config.tls, &room, &stop)?;
     let address = doors.address().unwrap_or(address);
     let registry = Registry::new();
-    let webrtc = webrtc(&config, address, &registry, &stop)?;
+    let webrtc = webrtc(settings.webrtc.subscribe(), &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     tokio::spawn(guard.clone().see_guests_off());
     let (rtsp, keys) = (&config.rtsp, doors.keys());
     let rtsp = rtsp::start(rtsp, address, &registry, &guard, keys.clone(), &stop)?;
-    let live = Live {
+    let live = |compat| Live {
         said,
         log: Mutex::new(log),
         guard: guard.clone(),
         doors: keys,
         settings: settings.clone(),
+        compat,
     };
     let api = control(origin, live, &registry, webrtc.offers(), &stop)?;
     let assets = match &wanted.web_dir {
@@ -146,14 +147,12 @@ fn tell_where(address: SocketAddr, config: &Config) {
     service::ready();
 }
 
-/// WebRTC for a server whose pages are at `address`.
+/// WebRTC as `settings` have it.
 fn webrtc(
-    config: &Config,
-    address: SocketAddr,
+    settings: watch::Receiver<egress_webrtc::Settings>,
     registry: &Registry,
     stop: &CancellationToken,
 ) -> anyhow::Result<WebRtc> {
-    let settings = config.webrtc.settings(address.ip());
     WebRtc::bind(registry.clone(), settings, stop.clone())
         .context("WebRTC can't be served; see [webrtc] listen")
 }
@@ -175,7 +174,7 @@ pub(crate) fn media(
 /// Puts the configuration into force, follows it until `stop`, and lets it be seen and changed over the API.
 fn control(
     origin: Origin,
-    live: Live,
+    live: impl FnOnce(Compat) -> Live,
     registry: &Registry,
     offers: Offers,
     stop: &CancellationToken,
@@ -191,8 +190,8 @@ fn control(
     let journal = Journal::start(registry, &keeper, stop.clone());
     config::follow(keeper.clone(), stop.clone()).context("can't listen for signals")?;
     events::follow(&keeper, journal.clone(), stop.clone())?;
-    keeper.tell(live);
     let compat = Compat::new(registry.clone(), keeper.clone(), wanted, Some(offers));
+    keeper.tell(live(compat.clone()));
     let api = Api::new(registry.clone(), keeper, journal, stop.clone());
     Ok(api::router(api).merge(compat::router(&compat, stop)))
 }

@@ -1,5 +1,6 @@
 use axum::http::{Method, Request};
 use http_body_util::BodyExt as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -40,8 +41,12 @@ impl Bench {
         let mut settings = Settings::at([127, 0, 0, 1].into());
         settings.listen.set_port(0);
         settings.ice_servers = ice_servers;
-        let webrtc =
-            WebRtc::bind(registry(camera), settings, CancellationToken::new()).expect("it binds");
+        let webrtc = WebRtc::bind(
+            registry(camera),
+            watch::Sender::new(settings).subscribe(),
+            CancellationToken::new(),
+        )
+        .expect("it binds");
         Self {
             router: webrtc.router(),
             peers: webrtc.0,

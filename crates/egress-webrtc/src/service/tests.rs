@@ -32,7 +32,10 @@ impl Bench {
         let registry = registry(Camera::Plays(vec![track(0, &h264())]));
         // The number that UDP got may be taken for TCP, by anybody on this machine.
         let whep = (0..8)
-            .map(|_| Whep::bind(registry.clone(), settings.clone(), stop.clone()))
+            .map(|_| {
+                let settings = watch::Sender::new(settings.clone()).subscribe();
+                Whep::bind(registry.clone(), settings, stop.clone())
+            })
             .map(|whep| whep.expect("it binds"))
             .find(|whep| !whep.sockets().listeners().is_empty());
         let whep = Arc::new(whep.expect("a number that is free for both"));
@@ -315,4 +318,23 @@ async fn a_viewer_gets_media_by_ipv6() {
     let (bench, certificate) = (Bench::at(ip), certificate());
     let client = bench.viewer(&certificate).await;
     assert!(client.plays(&certificate).await);
+}
+
+#[tokio::test]
+async fn the_next_viewer_is_told_what_the_settings_say_by_then() {
+    let mut settings = Settings::at([127, 0, 0, 1].into());
+    settings.listen.set_port(0);
+    let told = watch::Sender::new(settings.clone());
+    let registry = registry(Camera::Plays(vec![track(0, &h264())]));
+    let whep = Whep::bind(registry, told.subscribe(), CancellationToken::new()).expect("it binds");
+    let public = SocketAddr::from(([192, 0, 2, 9], 0)).ip();
+    let is_told = || {
+        whep.candidates()
+            .iter()
+            .any(|candidate| candidate.address.ip() == public)
+    };
+    assert!(!is_told());
+    settings.advertise = vec![crate::Advertised::Ip(public)];
+    told.send_replace(settings);
+    assert!(is_told());
 }

@@ -23,11 +23,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use egress_webrtc::Offers;
 use hub::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Keeper};
+use crate::http::problem::not_found;
+use crate::latest::Latest;
 
 pub(crate) use envelope::refused;
 
@@ -39,13 +43,27 @@ pub(crate) struct Compat(Arc<Inner>);
 struct Inner {
     registry: Registry,
     keeper: Keeper,
-    settings: config::Compat,
+    terms: Latest<Terms>,
     /// Answers offers; none in tests.
     offers: Option<Offers>,
-    shelf: Option<Arc<save::Shelf>>,
     guests: Mutex<guests::Guests>,
     /// Streams without channels, which only RTSPtoWeb has: their names, by their ids.
     bare: Mutex<BTreeMap<String, String>>,
+}
+
+/// What the configuration says.
+#[derive(Debug)]
+struct Terms {
+    settings: config::Compat,
+    shelf: Option<Arc<save::Shelf>>,
+}
+
+impl Terms {
+    fn new(settings: config::Compat) -> Self {
+        let directory = settings.save_dir.clone();
+        let shelf = directory.map(|at| Arc::new(save::Shelf::new(at, settings.save_bytes.0)));
+        Self { settings, shelf }
+    }
 }
 
 impl Compat {
@@ -55,41 +73,58 @@ impl Compat {
         settings: config::Compat,
         offers: Option<Offers>,
     ) -> Self {
-        let directory = settings.save_dir.clone();
-        let shelf = directory.map(|at| Arc::new(save::Shelf::new(at, settings.save_bytes.0)));
         Self(Arc::new(Inner {
             registry,
             keeper,
-            settings,
+            terms: Latest::new(Terms::new(settings)),
             offers,
-            shelf,
             guests: Mutex::default(),
             bare: Mutex::default(),
         }))
     }
+
+    /// Follows the configuration. Recordings that run go on where they began.
+    pub(crate) fn adopt(&self, settings: config::Compat) {
+        let now = self.terms();
+        if now.settings == settings {
+            return;
+        }
+        let place = |of: &config::Compat| (of.save_dir.clone(), of.save_bytes);
+        let mut terms = Terms::new(settings);
+        if place(&terms.settings) == place(&now.settings) {
+            terms.shelf.clone_from(&now.shelf);
+        }
+        self.0.terms.set(terms);
+    }
+
+    fn terms(&self) -> Arc<Terms> {
+        self.0.terms.get()
+    }
 }
 
-/// The routes that the configuration has on, until `stop`. Needs a tokio runtime.
+/// The routes, of which those answer that the configuration has on, until `stop`. Needs a tokio runtime.
 pub(crate) fn router(compat: &Compat, stop: &CancellationToken) -> Router {
-    let mut router = Router::new();
-    let config::Compat {
-        rtsptoweb,
-        rtsptowebrtc,
-        ..
-    } = compat.0.settings;
-    if rtsptoweb || rtsptowebrtc {
-        router = router.merge(receiver::router(compat.clone()));
-    }
-    if rtsptoweb {
-        router = router
-            .merge(routes::router(compat.clone()))
-            .merge(webrtc::router(compat.clone()))
-            .merge(save::router(compat.clone()))
-            .merge(pages::router());
-    }
-    if rtsptowebrtc {
-        router = router.merge(receiver::any_url(compat.clone()));
-        tokio::spawn(compat.clone().see_guests_off(stop.clone()));
-    }
-    router
+    tokio::spawn(compat.clone().see_guests_off(stop.clone()));
+    let rtsptoweb = routes::router(compat.clone())
+        .merge(webrtc::router(compat.clone()))
+        .merge(save::router(compat.clone()))
+        .merge(pages::router());
+    let either = receiver::router(compat.clone());
+    let rtsptowebrtc = receiver::any_url(compat.clone());
+    let while_on = |router: Router, is_on: fn(&config::Compat) -> bool| {
+        let compat = compat.clone();
+        router.route_layer(from_fn(move |request: Request, next: Next| {
+            let on = is_on(&compat.terms().settings);
+            async move {
+                if on {
+                    next.run(request).await
+                } else {
+                    not_found(request.uri())
+                }
+            }
+        }))
+    };
+    while_on(rtsptoweb, |on| on.rtsptoweb)
+        .merge(while_on(either, |on| on.rtsptoweb || on.rtsptowebrtc))
+        .merge(while_on(rtsptowebrtc, |on| on.rtsptowebrtc))
 }

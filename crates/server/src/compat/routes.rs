@@ -239,7 +239,7 @@ fn json(body: &Bytes) -> Result<Json, Failure> {
 impl Compat {
     /// Whether what changes something may come by `method`.
     pub(super) fn allows(&self, method: &Method) -> Result<(), Failure> {
-        let get = *method == Method::GET && self.0.settings.change_by_get;
+        let get = *method == Method::GET && self.terms().settings.change_by_get;
         if get || *method == Method::POST {
             Ok(())
         } else {

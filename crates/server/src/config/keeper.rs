@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -14,7 +15,7 @@ use toml_edit::DocumentMut;
 use super::edit::{self, Mode, Refused};
 use super::etag::{Etag, Seal};
 use super::store::{self, Mark};
-use super::{Config, Environment, Issue, Loaded, Report, Text, check};
+use super::{Config, Environment, Given, Issue, Loaded, Report, Text, check};
 
 /// The configuration in force, and the one who changes it. Clones are handles to the same.
 #[derive(Debug, Clone)]
@@ -40,6 +41,9 @@ pub(crate) trait Follower: fmt::Debug + Send + Sync {
     /// # Errors
     /// What can't be as things are.
     fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue>;
+
+    /// Where pages are served, as `config` has it, and whatever counts more.
+    fn listen(&self, config: &Config) -> SocketAddr;
 
     /// What would keep `author` from changing it back once `loaded` is in force, in words.
     fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String>;
@@ -259,6 +263,12 @@ impl Keeper {
         let loaded = text
             .check(&self.0.name, &self.0.environment)
             .map_err(|report| sorted(&report, path))?;
+        if let Change::Set(wanted, _) = change {
+            let vain = vain(wanted, path, present, &loaded.given);
+            if !vain.is_empty() {
+                return Err(EditError::Wrong(vain, Vec::new()));
+            }
+        }
         if at(&served(&loaded.config), &path[..path.len().min(2)]).is_none() && path.len() > 2 {
             return Err(EditError::Conflict(
                 "this is the last channel; delete the stream instead",
@@ -363,7 +373,7 @@ impl Keeper {
         if same && before.unsaved == desk.unsaved && applied == hub::Applied::default() {
             return;
         }
-        let restart = restart(&before.first, &loaded.config);
+        let restart = self.restart(&before.first, &loaded.config);
         tracing::info!(
             added = applied.added.len(),
             changed = applied.changed.len(),
@@ -380,6 +390,24 @@ impl Keeper {
             view.problems = None;
             view.restart = restart;
         });
+    }
+
+    /// What differs between the two of what is looked at when the server starts alone.
+    fn restart(&self, first: &Config, now: &Config) -> Vec<&'static str> {
+        let follower = self.0.follower.get();
+        let at = |config: &Config| follower.map_or(config.server.listen, |f| f.listen(config));
+        // Where nothing else is said, these are at the address of the pages.
+        let moved = at(first).ip() != at(now).ip();
+        let (before, webrtc) = (&first.webrtc, &now.webrtc);
+        let sockets = before.listen != webrtc.listen || before.tcp != webrtc.tcp;
+        let webrtc = sockets || (moved && webrtc.listen.is_none());
+        let rtsp =
+            first.rtsp != now.rtsp || (moved && now.rtsp.listen.is_none() && now.rtsp.enable);
+        // Certificates that change are followed.
+        let rtsps = now.rtsp.tls_listen.is_some() && first.tls.wanted() != now.tls.wanted();
+        let parts = [("webrtc", webrtc), ("rtsp", rtsp || rtsps)];
+        let differing = parts.into_iter().filter(|(_, differs)| *differs);
+        differing.map(|(name, _)| name).collect()
     }
 
     /// Has a stream run that is in no file. Blocks.
@@ -516,19 +544,29 @@ fn sorted(report: &Report, path: &[&str]) -> EditError {
     EditError::Wrong(own(inside), own(outside))
 }
 
-/// What differs between the two of what is looked at when the server starts alone.
-fn restart(first: &Config, now: &Config) -> Vec<&'static str> {
-    // Where nothing else is said, these are at the address of `server.listen`.
-    let moved = first.server.listen.ip() != now.server.listen.ip();
-    let webrtc = first.webrtc != now.webrtc || (moved && now.webrtc.listen.is_none());
-    let rtsp = first.rtsp != now.rtsp || (moved && now.rtsp.listen.is_none() && now.rtsp.enable);
-    // Certificates that change are followed.
-    let rtsps = now.rtsp.tls_listen.is_some() && first.tls.wanted() != now.tls.wanted();
-    let parts = [
-        ("webrtc", webrtc),
-        ("compat", first.compat != now.compat),
-        ("rtsp", rtsp || rtsps),
-    ];
-    let differing = parts.into_iter().filter(|(_, differs)| *differs);
-    differing.map(|(name, _)| name).collect()
+/// What of a change would change nothing, since the environment counts more.
+fn vain(
+    wanted: &Map<String, Json>,
+    path: &[&str],
+    served: Option<&Json>,
+    given: &[Given],
+) -> Vec<Issue> {
+    let changes = |given: &&Given| {
+        let inside = given.path.get(path.len()..).unwrap_or_default();
+        let is_below = path.iter().eq(given.path.iter().take(path.len()));
+        let keys: Vec<&str> = inside.iter().map(String::as_str).collect();
+        let Some((first, rest)) = keys.split_first().filter(|_| is_below) else {
+            return false;
+        };
+        let sent = wanted.get(*first).and_then(|sent| at(sent, rest));
+        sent.is_some_and(|sent| Some(sent) != served.and_then(|served| at(served, &keys)))
+    };
+    let told = |Given { variable, path }: &Given| {
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        let told = format!(
+            "this comes from the environment variable {variable}, which counts more; change it there, or leave the value as it was served"
+        );
+        Issue::at(&keys, told)
+    };
+    given.iter().filter(changes).map(told).collect()
 }

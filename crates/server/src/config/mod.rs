@@ -370,6 +370,16 @@ pub(crate) struct Loaded {
     pub(crate) streams: Vec<StreamSpec>,
     /// How HLS is cut and kept.
     pub(crate) hls: Settings,
+    /// What comes from the environment, which counts more than the file.
+    given: Vec<Given>,
+}
+
+/// A setting that comes from a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    variable: String,
+    /// The keys that lead to the setting.
+    path: Vec<String>,
 }
 
 impl Default for Hls {
@@ -478,10 +488,12 @@ fn examine(text: &str, environment: &Environment) -> Result<Loaded, Vec<Issue>> 
     if !parsed.issues.is_empty() {
         return Err(parsed.issues);
     }
+    let given = parsed.given();
     Ok(Loaded {
         config: parsed.config,
         streams,
         hls,
+        given,
     })
 }
 

@@ -3,9 +3,9 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
-use super::Config;
 use super::environment::{self, Environment, Override};
 use super::issue::{Issue, Show};
+use super::{Config, Given};
 use crate::redact;
 
 /// How many problems of one file are told at once.
@@ -72,7 +72,7 @@ impl<'t> Parsed<'t> {
     fn value(&self, error: &toml::de::Error, path: &[String]) -> Issue {
         let (message, show) = match unknown_key(error.message(), path) {
             Some(message) => (message, Show::Key),
-            None => (redact::urls(error.message()), Show::Value),
+            None => (redact::urls(&told(error.message())), Show::Value),
         };
         Issue {
             offset: error.span().map(|span| span.start),
@@ -90,6 +90,17 @@ impl<'t> Parsed<'t> {
             full => message.replace(full, raw),
         };
         self.expanded.iter().fold(message, back)
+    }
+
+    /// What comes from the environment.
+    pub(crate) fn given(&self) -> Vec<Given> {
+        let all = self.overrides.iter();
+        all.filter(|set| !set.path.is_empty())
+            .map(|set| Given {
+                variable: set.variable.to_owned(),
+                path: set.path.clone(),
+            })
+            .collect()
     }
 
     /// Notes in all issues which of them come from the environment.
@@ -146,6 +157,14 @@ fn attribute(set: &Override<'_>, issue: &mut Issue) {
     if !set.path.is_empty() && issue.path.starts_with(&set.path) {
         issue.variable = Some(set.variable.to_owned());
         issue.offset = None;
+    }
+}
+
+/// What serde says, without the names that things have in the code.
+fn told(message: &str) -> String {
+    match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a table"),
+        None => message.to_owned(),
     }
 }
 

@@ -21,8 +21,9 @@ wrong, and SIGHUP tries it again. What the command line says counts more than th
 
 A door that moves is listened on before the old one is let go; connections stay, even where TLS comes or goes. HLS keeps to new
 bounds at once; with another `hls.part` or `hls.segment` its players see a discontinuity, since a playlist can't change its lengths.
-`webrtc`, `rtsp` and `compat` count from the next start on: media are on their way through those sockets, and viewers were told
-their addresses. `GET /api/v1/config` says so in `restart_needed`.
+What viewers of WebRTC are told (addresses, ICE servers) is told to the next one. `webrtc.listen`, `webrtc.tcp` and `[rtsp]` count
+from the next start on: media are on their way through those sockets, and viewers were told their addresses and ports.
+`GET /api/v1/config` says so in `restart_needed`.
 
 **The API** writes to the same file ([api.md](api.md)). Comments, order and references stay; the file is replaced as a whole,
 with its mode and owner. A file that can't be written, or none at all, is said in the answer: the change then holds

@@ -18,6 +18,9 @@ pub(crate) const ONLY_CHANNEL: &str = "0";
 /// The largest file that holds a secret, in bytes.
 const MAX_SECRET: u64 = 64 << 10;
 
+/// The longest name of a stream or channel, in characters: each list has all of them.
+const MAX_NAME: usize = 256;
+
 /// Something that only the whole of a stream shows to be wrong.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -49,6 +52,17 @@ impl Problem {
 /// The streams that `config` wishes for, and what is wrong with the others.
 pub(super) fn streams(config: &super::Config) -> (Vec<StreamSpec>, Vec<Problem>) {
     let mut problems = Vec::new();
+    for (id, stream) in &config.streams.0 {
+        let too_long = |name: &str| name.chars().count() > MAX_NAME;
+        let told = format!("a name has {MAX_NAME} characters at most");
+        if too_long(&stream.name) {
+            problems.push(Problem::new(&["streams", id.as_str(), "name"], &told));
+        }
+        for (channel, _) in stream.channels.0.iter().filter(|(_, c)| too_long(&c.name)) {
+            let path = ["streams", id.as_str(), "channels", channel.as_str(), "name"];
+            problems.push(Problem::new(&path, &told));
+        }
+    }
     let specs = config
         .streams
         .0

@@ -101,7 +101,7 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
 }
 
 /// 404 for `uri`.
-pub(super) fn not_found(uri: &Uri) -> Response {
+pub(crate) fn not_found(uri: &Uri) -> Response {
     problem(
         StatusCode::NOT_FOUND,
         &format!("there is nothing at {}", uri.path()),

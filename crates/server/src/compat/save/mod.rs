@@ -58,7 +58,7 @@ async fn begin(
             "`{length}` is no length of time; write one such as 10s, 1m30s or 1h"
         ))
     })?;
-    let longest = compat.0.settings.save_longest;
+    let longest = compat.terms().settings.save_longest;
     if length > longest.0 {
         let told = format!("a recording lasts {longest} at most; see compat.save_longest");
         return Err(Failure::Settings(told));
@@ -126,7 +126,7 @@ async fn list(
     State(compat): Shared,
     Path((id, channel)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let shelf = compat.shelf()?.clone();
+    let shelf = compat.shelf()?;
     let found = spawn_blocking(move || shelf.list(&id, &channel)).await;
     let recordings = found.unwrap_or_default();
     let body = Json(serde_json::json!({ "recordings": recordings }));
@@ -137,7 +137,7 @@ async fn download(
     State(compat): Shared,
     Path((id, channel, name)): Path<(String, String, String)>,
 ) -> Result<Response, Failure> {
-    let shelf = compat.shelf()?.clone();
+    let shelf = compat.shelf()?;
     let disposition = format!("attachment; filename=\"{name}\"");
     let opened = spawn_blocking(move || shelf.read(&id, &channel, &name)).await;
     let Ok(Some((file, length))) = opened else {
@@ -169,7 +169,7 @@ async fn remove(
     State(compat): Shared,
     Path((id, channel, name)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Failure> {
-    let shelf = compat.shelf()?.clone();
+    let shelf = compat.shelf()?;
     let removed = spawn_blocking(move || shelf.remove(&id, &channel, &name)).await;
     match removed {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
@@ -188,9 +188,9 @@ fn unwritable(error: &io::Error) -> Failure {
 }
 
 impl Compat {
-    fn shelf(&self) -> Result<&Arc<Shelf>, Failure> {
+    fn shelf(&self) -> Result<Arc<Shelf>, Failure> {
         let none =
             || Failure::Settings("recordings have no directory: set compat.save_dir".to_owned());
-        self.0.shelf.as_ref().ok_or_else(none)
+        self.terms().shelf.clone().ok_or_else(none)
     }
 }
