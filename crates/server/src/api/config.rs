@@ -148,7 +148,7 @@ pub(super) async fn section(
 /// counts; lists, such as `webhooks`, are sent whole. All of it is put into force, or nothing: what can't be, such as an address
 /// that somebody else listens on, changes nothing, nor does what whoever asks for it could not change back (409; see
 /// `force`). Streams are changed at `/api/v1/streams`.
-#[utoipa::path(patch, path = "/api/v1/config", tag = "server", params(Force, IfThere),
+#[utoipa::path(patch, path = "/api/v1/config", operation_id = "patch_config", tag = "server", params(Force, IfThere),
     request_body(content((Config = "application/json", example = json!({"server": {"drain": "1s"}, "log": {"level": "info"}})),
         (Config = "application/merge-patch+json", example = json!({"server": {"drain": "1s"}, "log": {"level": "info"}})))),
     responses((status = 200, description = "It is so now", body = Saved), Failure))]

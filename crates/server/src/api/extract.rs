@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
@@ -11,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Map, Value as Json};
 
+use super::json;
 use crate::config::Condition;
 use crate::http::problem::Problem;
 
@@ -37,7 +39,17 @@ pub(super) struct Conditional(pub(super) Condition);
 
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
+        let detail = match &rejection {
+            PathRejection::FailedToDeserializePathParams(failed) => match failed.kind() {
+                ErrorKind::ParseErrorAtKey { key, value, .. } => {
+                    let value: String = value.chars().take(128).collect();
+                    format!("a {key} is a number in the path, and `{value}` is none")
+                }
+                _ => rejection.body_text(),
+            },
+            _ => rejection.body_text(),
+        };
+        Self::new(rejection.status(), detail)
     }
 }
 
@@ -83,7 +95,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                 "the body did not come within 15 s",
             )
         })??;
-        let json = serde_json::from_slice(&bytes).map_err(|error| {
+        if bytes.is_empty() {
+            let detail = "there is no body; send a JSON object: {…}";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+        let json = json::read(&bytes).map_err(|error| {
             Problem::new(
                 StatusCode::BAD_REQUEST,
                 format!("the body is not JSON: {error}"),

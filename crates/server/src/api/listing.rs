@@ -32,17 +32,17 @@ pub(super) fn page<T>(
 
 /// Reads `limit`.
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    match usize::deserialize(deserializer)? {
-        limit @ 1..=MOST => Ok(Some(limit)),
-        _ => Err(D::Error::custom("`limit` is 1 to 1000")),
+    match String::deserialize(deserializer)?.parse() {
+        Ok(limit @ 1..=MOST) => Ok(Some(limit)),
+        _ => Err(D::Error::custom("it is a number from 1 to 1000")),
     }
 }
 
 /// Reads `offset`.
 pub(super) fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    match usize::deserialize(deserializer)? {
-        offset @ ..=FURTHEST => Ok(offset),
-        _ => Err(D::Error::custom("`offset` is 1000000000 at most")),
+    match String::deserialize(deserializer)?.parse() {
+        Ok(offset @ ..=FURTHEST) => Ok(offset),
+        _ => Err(D::Error::custom("it is a number up to 1000000000")),
     }
 }
 

@@ -1,15 +1,19 @@
 //! `/api/v1`: what integrators build on. One file a resource; `docs/api.md` is the guide, `/api/` the reference.
 //!
 //! Read in this order: `router` here (all routes, and their OpenAPI), `extract` (what a request may be), `streams` and
-//! `settings` (streams and channels: how they fare, what they are), `viewers`, `probe`, `config`, `events`, `server`, `page`.
+//! `settings` (streams and channels: how they fare, what they are), `viewers`, `probe`, `config`, `events`, `server`, `page`;
+//! `elsewhere` describes the routes that are no part of it.
 
 #[expect(unused_qualifications, reason = "in what utoipa makes of parameters")]
 mod config;
 mod edit;
 #[expect(unused_qualifications, reason = "in what utoipa makes of parameters")]
+mod elsewhere;
+#[expect(unused_qualifications, reason = "in what utoipa makes of parameters")]
 mod events;
 mod extract;
 mod info;
+mod json;
 mod listing;
 mod page;
 mod probe;
@@ -135,6 +139,10 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(server::status));
     let info = &mut router.get_openapi_mut().info;
     env!("CARGO_PKG_VERSION").clone_into(&mut info.version);
+    let document = router.get_openapi_mut();
+    document.merge(crate::http::Described::openapi());
+    document.merge(elsewhere::described());
+    elsewhere::secure(document);
     router
 }
 

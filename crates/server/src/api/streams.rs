@@ -48,7 +48,7 @@ pub(super) struct ChannelList {
 }
 
 /// All streams that whoever asks may watch, in the order of the configuration.
-#[utoipa::path(get, path = "/api/v1/streams", tag = "streams", params(Filter),
+#[utoipa::path(get, path = "/api/v1/streams", operation_id = "list_streams", tag = "streams", params(Filter),
     responses((status = 200, description = "A page of them", body = StreamList), Failure))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -73,7 +73,7 @@ pub(super) async fn list(
 }
 
 /// How a stream fares.
-#[utoipa::path(get, path = "/api/v1/streams/{stream}/status", tag = "streams", params(StreamPath),
+#[utoipa::path(get, path = "/api/v1/streams/{stream}/status", operation_id = "stream_status", tag = "streams", params(StreamPath),
     responses((status = 200, description = "It and its channels", body = StreamInfo), Failure))]
 pub(super) async fn status(
     State(api): State<Api>,

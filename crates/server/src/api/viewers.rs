@@ -73,7 +73,7 @@ pub(super) struct ViewerPath {
 }
 
 /// All viewers, over all protocols.
-#[utoipa::path(get, path = "/api/v1/viewers", tag = "viewers", params(Filter),
+#[utoipa::path(get, path = "/api/v1/viewers", operation_id = "list_viewers", tag = "viewers", params(Filter),
     responses((status = 200, description = "A page of them", body = ViewerList), Failure))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -92,7 +92,7 @@ pub(super) async fn list(
 }
 
 /// One viewer.
-#[utoipa::path(get, path = "/api/v1/viewers/{viewer}", tag = "viewers", params(ViewerPath),
+#[utoipa::path(get, path = "/api/v1/viewers/{viewer}", operation_id = "viewer", tag = "viewers", params(ViewerPath),
     responses((status = 200, description = "The viewer", body = ViewerInfo), Failure))]
 pub(super) async fn one(
     State(api): State<Api>,

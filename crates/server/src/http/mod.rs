@@ -21,7 +21,9 @@ pub(crate) use assets::Assets;
 pub(crate) use client::Client;
 pub(crate) use entry::Entry;
 pub(crate) use front::{Front, Policies};
-pub(crate) use guard::{Guard, Refusal};
+#[cfg(test)]
+pub(crate) use guard::routes;
+pub(crate) use guard::{Described, Guard, Refusal};
 pub(crate) use listener::{App, Listener, Mover, Room, Seat, raise_open_files};
 pub(crate) use problem::problem;
 

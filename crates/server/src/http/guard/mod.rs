@@ -34,6 +34,8 @@ pub(super) use self::enforce::{Admission, Asking, Pass};
 use self::fetch::Fetch;
 use self::guests::Guests;
 use self::jwks::Jwks;
+#[cfg(test)]
+pub(crate) use self::needs::routes;
 use self::needs::{Need, Proto};
 use self::passwords::Passwords;
 pub(crate) use self::refusal::Refusal;
@@ -44,6 +46,11 @@ use crate::config;
 const GRID: u64 = 12;
 /// The finest such multiple, in seconds.
 const FINEST: u64 = 60;
+
+/// The description of the routes for logging in and for signed URLs.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(session::me, session::login, session::logout, tokens::make))]
+pub(crate) struct Described;
 
 /// Knows who may do what. Cheap to clone.
 #[derive(Debug, Clone)]

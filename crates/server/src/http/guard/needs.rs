@@ -182,6 +182,12 @@ pub(super) const TABLE: &[Row] = &[
     ),
 ];
 
+/// All routes that there are.
+#[cfg(test)]
+pub(crate) fn routes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(route, ..)| *route)
+}
+
 /// Whether the handler of the route `pattern` has to know who asks, beyond what they may: it finds them in the extensions.
 pub(super) fn asks_who(pattern: &str) -> bool {
     pattern.starts_with("/api/v1/config")

@@ -9,20 +9,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, RequestExt as _, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::carry::{self, COOKIE_NAME, Presented};
 use super::{Guard, Refusal, now, origin};
 use crate::http::client::Client;
 use crate::http::entry::Base;
 use crate::http::fresh;
-use crate::http::problem::problem;
+use crate::http::problem::{Failure, problem};
 
 /// The largest body of a login, in bytes.
 const MAX_LOGIN: usize = 8 << 10;
 
 /// Who somebody is.
-#[derive(Debug, Serialize)]
-struct Me {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
     /// For people: "user ann".
     who: String,
     /// What they may do, with some stream at least.
@@ -33,11 +34,14 @@ struct Me {
     session: bool,
 }
 
-/// Never shown.
-#[derive(Deserialize)]
+/// A user name and a password. Never shown.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Login {
+pub(super) struct Login {
+    /// The name of one of `auth.users`.
+    #[schema(example = "ann")]
     username: String,
+    /// Their password.
     password: String,
 }
 
@@ -48,7 +52,12 @@ pub(super) fn router(guard: Guard) -> Router {
         .with_state(guard)
 }
 
-async fn me(State(guard): State<Guard>, request: Request) -> Response {
+/// Who one is to this server, and what one may do.
+///
+/// Wrong credentials are 401; nobody in particular is an answer.
+#[utoipa::path(get, path = "/api/v1/session", operation_id = "session", tag = "session",
+    responses((status = 200, description = "Who one is", body = Me), Failure))]
+pub(super) async fn me(State(guard): State<Guard>, request: Request) -> Response {
     let client = client_of(&request);
     let presented = Presented::of(&request);
     match guard.identify(&presented, client.address, None).await {
@@ -57,7 +66,11 @@ async fn me(State(guard): State<Guard>, request: Request) -> Response {
     }
 }
 
-async fn login(
+/// Logs in: begins a session, whose cookie no script can read.
+#[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = Login,
+    responses((status = 200, description = "Who one is now", body = Me,
+        headers(("set-cookie" = String, description = "The session"))), Failure))]
+pub(super) async fn login(
     State(guard): State<Guard>,
     base: Option<Extension<Base>>,
     request: Request,
@@ -113,7 +126,10 @@ async fn login(
     }
 }
 
-async fn logout(
+/// Logs out: ends the session. Who watches by it is sent away.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "session",
+    responses((status = 204, description = "There is no session any more"), Failure))]
+pub(super) async fn logout(
     State(guard): State<Guard>,
     base: Option<Extension<Base>>,
     request: Request,

@@ -8,27 +8,35 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Guard, carry, now};
 use crate::http::fresh;
-use crate::http::problem::problem;
+use crate::http::problem::{Failure, Problem};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 8 << 10;
 /// The longest time that a token lasts: a year, in seconds.
 pub(crate) const LONGEST: u64 = 366 * 24 * 3600;
 
-#[derive(Debug, Deserialize)]
+/// What a signed media URL shall be for.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schema(as = MediaTokenRequest)]
+pub(super) struct Wanted {
     /// An id, or a pattern for ids.
+    #[schema(example = "front", pattern = "^[A-Za-z0-9_.~*?-]{1,128}$")]
     stream: String,
-    /// In seconds.
+    /// In seconds, a year at most.
+    #[schema(example = 3600, minimum = 1, maximum = 31_622_400)]
     expires_in: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Made {
+/// A signed media URL.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MediaToken)]
+pub(super) struct Made {
+    /// The token, which may also be sent as `?token=`.
     token: String,
     /// Seconds since the Unix epoch.
     expires: u64,
@@ -43,19 +51,29 @@ pub(super) fn router(guard: Guard) -> Router {
         .with_state(guard)
 }
 
-async fn make(State(guard): State<Guard>, body: Bytes) -> Response {
-    let wrong = |detail: &str| problem(StatusCode::BAD_REQUEST, detail);
-    let Ok(Wanted { stream, expires_in }) = serde_json::from_slice(&body) else {
-        return wrong(
-            "a media token is asked for by {\"stream\": \"front\", \"expires_in\": 3600}",
-        );
+/// Signs a URL that lets whoever has it watch, until it ends (docs/auth.md).
+#[utoipa::path(post, path = "/api/v1/media-tokens", operation_id = "sign_media_url", tag = "session", request_body = Wanted,
+    responses((status = 201, description = "The token, and the path that has it", body = Made), Failure))]
+pub(super) async fn make(State(guard): State<Guard>, body: Bytes) -> Response {
+    let Wanted { stream, expires_in } = match serde_json::from_slice(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            let detail = format!(
+                "a media token is asked for by {{\"stream\": \"front\", \"expires_in\": 3600}}: {error}"
+            );
+            return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
+        }
+    };
+    let wrong = |field: &str, why: &str| {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, format!("`{field}`: {why}"));
+        problem.at(format!("/{field}"), why).into_response()
     };
     if expires_in == 0 || expires_in > LONGEST {
-        return wrong("`expires_in` is a number of seconds, up to a year");
+        return wrong("expires_in", "a number of seconds, up to a year");
     }
     let streams: Glob = match stream.parse() {
         Ok(streams) => streams,
-        Err(error) => return wrong(&format!("`stream`: {error}")),
+        Err(error) => return wrong("stream", &error.to_string()),
     };
     let expires = now() + expires_in;
     let token = guard

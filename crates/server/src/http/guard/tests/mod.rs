@@ -55,6 +55,7 @@ fn server(text: &str, local: bool) -> Router {
         tcp: false,
         ..egress_webrtc::Settings::at([127, 0, 0, 1].into())
     };
+    let settings = watch::Sender::new(settings).subscribe();
     let webrtc = WebRtc::bind(registry.clone(), settings, stop.clone()).unwrap();
     let media = serve::media(&registry, hls, &webrtc, &ops, &stop);
     let loaded = check("t.toml", text, &Environment::default()).unwrap();
