@@ -20,7 +20,7 @@ pub(crate) struct Seat {
     pub(super) tls: Option<Tls>,
 }
 
-/// Moves a [`Listener`] while it serves. Clones are handles to the same.
+/// Moves a [`Listener`](super::Listener) while it serves. Clones are handles to the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mover(Arc<Moving>);
 
