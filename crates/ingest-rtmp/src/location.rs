@@ -15,7 +15,7 @@ pub struct Location {
     pub port: u16,
     /// The application: all of the path but its last part.
     pub(crate) app: String,
-    /// The stream's name, with its query.
+    /// The stream's name, with its query; empty where the URL is of an application alone.
     pub(crate) name: String,
 }
 
@@ -25,7 +25,8 @@ impl Location {
         scheme(url).is_some()
     }
 
-    /// Takes `rtmp://host[:port]/application/stream` apart.
+    /// Takes `rtmp://host[:port]/application/stream` apart, or `rtmp://host[:port]/application`: some servers have one stream by
+    /// application, without a name.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -42,10 +43,11 @@ impl Location {
         // A query is the stream's, whatever slashes it has.
         let end = path.find('?').unwrap_or(path.len());
         let (before, query) = path.split_at(end);
-        let (app, name) = before.rsplit_once('/').ok_or(Error::NoStream)?;
-        if app.is_empty() || name.is_empty() {
-            return Err(Error::NoStream);
-        }
+        let (app, name) = match before.rsplit_once('/') {
+            Some((app, name)) if !app.is_empty() && !name.is_empty() => (app, name),
+            None if !before.is_empty() && query.is_empty() => (before, ""),
+            _ => return Err(Error::NoStream),
+        };
         Ok(Self {
             host,
             port,
@@ -105,7 +107,13 @@ fn host_and_port(authority: &str) -> Result<(String, u16), Error> {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/[redacted]", self.application())
+        // An application alone is as much of a key.
+        let application = self.application();
+        let shown = match application.strip_suffix(&self.app) {
+            Some(server) if self.name.is_empty() => server,
+            _ => &format!("{application}/"),
+        };
+        write!(f, "{shown}[redacted]")
     }
 }
 
@@ -131,6 +139,7 @@ mod tests {
                 "cam?key=x/y",
             ),
             ("rtmp://[::1]:1/live/cam", "::1", 1, "live", "cam"),
+            ("rtmp://h/key", "h", 1935, "key", ""),
         ] {
             let location = Location::parse(url).unwrap();
             let parts = (
@@ -157,7 +166,8 @@ mod tests {
             ("rtsp://h/live/cam", Error::Scheme),
             ("rtmp:/h/live/cam", Error::Scheme),
             ("rtmp://h", Error::NoStream),
-            ("rtmp://h/live", Error::NoStream),
+            ("rtmp://h/", Error::NoStream),
+            ("rtmp://h/live?x=y", Error::NoStream),
             ("rtmp://h/live/", Error::NoStream),
             ("rtmp://h/?x=a/b", Error::NoStream),
             ("rtmp://u:s3cret@h/live/cam", Error::Credentials),

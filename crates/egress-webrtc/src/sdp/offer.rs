@@ -59,8 +59,13 @@ impl Offer {
     /// [`Error::Offer`], which says what is missing.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let wrong = |what: &str| Error::Offer(what.to_owned());
+        if !text.starts_with("v=0") {
+            return Err(wrong(
+                "the body is no session description (RFC 8866): it does not begin with `v=0`",
+            ));
+        }
         let sdp = SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes()))
-            .map_err(|error| Error::Offer(format!("this is no session description: {error}")))?;
+            .map_err(|error| Error::Offer(format!("the session description is broken: {error}")))?;
         if sdp.media_descriptions.is_empty() {
             return Err(wrong(
                 "the offer has no `m=` section; offer to receive video or audio",
