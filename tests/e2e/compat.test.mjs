@@ -1,8 +1,10 @@
 /** A user of RTSPtoWeb starts this with the same config.json: clients written for that, and by others for that, go on. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -207,7 +209,13 @@ describe("instead of RTSPtoWeb", () => {
     assert.equal(await status("webrtc?token=good", form), 200);
     assert.equal(await status("save/mp4/fragment/1s?token=good"), 200);
     assert.equal(await status("mse?token=good"), 426);
-    const describe = async (query) => /^RTSP\/1.0 (\d+)/.exec(await run("curl", ["-sS", "-i", "--max-time", "10", `rtsp://${rtsp}/yard/0${query}`]))?.[1];
+    const describe = async (query) => {
+      const [host, port] = rtsp.split(":");
+      const socket = connect(Number(port), host, () => socket.write(`DESCRIBE rtsp://${rtsp}/yard/0${query} RTSP/1.0\r\nCSeq: 1\r\n\r\n`));
+      const [answer] = await once(socket, "data");
+      socket.destroy();
+      return /^RTSP\/1.0 (\d+)/.exec(answer)?.[1];
+    };
     assert.deepEqual([await describe(""), await describe("?token=bad"), await describe("?token=good")], ["401", "401", "200"]);
     const playlist = await fetch(`${base}/hlsll/live/index.m3u8?token=good`);
     assert.equal(playlist.status, 200);

@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{Guard, carry, now};
@@ -29,6 +30,7 @@ pub(super) struct Wanted {
     stream: String,
     /// In seconds, a year at most.
     #[schema(example = 3600, minimum = 1, maximum = 31_622_400)]
+    #[serde(deserialize_with = "whole")]
     expires_in: u64,
 }
 
@@ -42,6 +44,14 @@ pub(super) struct Made {
     expires: u64,
     /// What comes before the path of anything of the stream.
     path: String,
+}
+
+/// A whole number, however it is written: to JSON Schema `60.0` is one.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let of = |float: f64| (float.fract() == 0.0 && float >= 0.0).then_some(float as u64);
+    let found = number.as_u64().or_else(|| number.as_f64().and_then(of));
+    found.ok_or_else(|| D::Error::custom("`expires_in` is a whole number of seconds"))
 }
 
 pub(super) fn router(guard: Guard) -> Router {

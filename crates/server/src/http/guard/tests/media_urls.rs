@@ -156,6 +156,8 @@ async fn an_admin_signs_urls_for_others() {
             serde_json::from_slice::<serde_json::Value>(&body).unwrap(),
         )
     };
+    let (made, _) = make(r#"{"stream": "front*", "expires_in": 60.0}"#).await;
+    assert_eq!(made, 201, "a whole number, too");
     let (made, body) = make(r#"{"stream": "front*", "expires_in": 60}"#).await;
     assert_eq!(made, 201);
     let uri = format!("{}/stream/front/state", body["path"].as_str().unwrap());
@@ -164,6 +166,8 @@ async fn an_admin_signs_urls_for_others() {
         ("{}", "is asked for by"),
         (r#"{"stream": "a/b", "expires_in": 60}"#, "`stream`"),
         (r#"{"stream": "a", "expires_in": 0}"#, "`expires_in`"),
+        (r#"{"stream": "a", "expires_in": 1.5}"#, "`expires_in`"),
+        (r#"{"stream": "a", "expires_in": -1}"#, "`expires_in`"),
         (
             r#"{"stream": "a", "expires_in": 99999999999}"#,
             "`expires_in`",
