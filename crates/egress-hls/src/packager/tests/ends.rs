@@ -1,0 +1,120 @@
+//! Where parts and segments end.
+
+use super::*;
+
+fn knowing(gop: i64) -> Packager {
+    let resume = Resume {
+        gop: Some(gop),
+        ..Resume::default()
+    };
+    Packager::new(Settings::default(), epoch(), resume)
+}
+
+#[test]
+fn where_it_is_known_how_far_keyframes_are_apart_segments_begin_with_them() {
+    let mut packager = knowing(10_240_000_000);
+    let mut states = 0;
+    for (frame, tracks) in film(&[SPARSE], true) {
+        if packager.push(&frame, &tracks)
+            && let Some(low) = listed(&packager, Playlist::Low)
+        {
+            low.check();
+            states += 1;
+            let whole = low.segments.iter().skip(2).filter(|s| s.uri.is_some());
+            // Half a picture is what the playlist's clock may be off.
+            assert!(whole.clone().all(|s| (s.duration - 10.24).abs() < 0.02));
+            assert!((low.target - 10.0).abs() < 1e-9);
+        }
+    }
+    assert!(states > 300);
+    let total: i64 = packager.window.all().map(|s| s.duration).sum();
+    assert!(total >= 30 * SECOND, "three target durations are listed");
+}
+
+#[test]
+fn a_target_duration_is_the_way_between_keyframes_rounded() {
+    let target = |gop| Timing::dense(&Settings::default(), SECOND / 25, Some(gop)).target / SECOND;
+    let of_millis: Vec<i64> = [500, 1000, 2000, 2300, 2560, 4000, 10_240, 29_900, 60_000]
+        .map(|millis| target(millis * 1_000_000))
+        .into();
+    assert_eq!(of_millis, [2, 2, 2, 2, 3, 4, 10, 30, 4]);
+}
+
+#[test]
+fn parts_fill_a_gop_evenly_where_that_makes_them_little_shorter() {
+    let part = |gop: i64| {
+        let gop = Some(gop * 1_000_000);
+        Timing::dense(&Settings::default(), SECOND / 25, gop).part / 1_000_000
+    };
+    let of_millis: Vec<i64> = [500, 1000, 1040, 1996, 2003, 2560, 10_240].map(part).into();
+    assert_eq!(of_millis, [200, 200, 174, 200, 200, 197, 197]);
+}
+
+/// Where the first picture of a part is decoded and where the last one ends, in ticks.
+fn decoded(part: &[u8]) -> (u64, u64) {
+    let word = |at: usize| u32::from_be_bytes(part[at..at + 4].try_into().expect("4 bytes"));
+    let from = u64::from_be_bytes(part[moof_time()].try_into().expect("8 bytes"));
+    let durations = (0..word(80) as usize).map(|place| u64::from(word(88 + 16 * place)));
+    (from, from + durations.sum::<u64>())
+}
+
+#[test]
+fn pictures_end_where_the_next_part_begins_or_ticks_before_a_keyframe() {
+    let packager = play(&[STEADY], true, Settings::default(), 50);
+    let all = packager.window.all().flat_map(|segment| &segment.parts);
+    let parts: Vec<_> = all.collect();
+    let mut keyframes = 0;
+    for pair in parts.windows(2) {
+        let gap = decoded(&pair[1].data).0 - decoded(&pair[0].data).1;
+        let expected = if pair[1].independent { 1..=150 } else { 0..=0 };
+        assert!(expected.contains(&gap), "{gap} after {}", pair[0].number);
+        keyframes += usize::from(pair[1].independent);
+    }
+    assert!(keyframes >= 5);
+}
+
+#[test]
+fn a_keyframe_a_little_late_leaves_no_short_part_before_it() {
+    // 50 pictures of 40.2 ms: 10 ms more than ten parts.
+    let scene = Scene {
+        step: 40_200,
+        ..STEADY
+    };
+    for gop in [None, Some(2_010_000_000)] {
+        let resume = Resume {
+            gop,
+            ..Resume::default()
+        };
+        let mut packager = Packager::new(Settings::default(), epoch(), resume);
+        for (frame, tracks) in film(std::slice::from_ref(&scene), true) {
+            packager.push(&frame, &tracks);
+        }
+        let all = packager.window.all().flat_map(|segment| &segment.parts);
+        let shortest = all.map(|part| part.duration).min();
+        assert!(shortest >= Some(SECOND / 50), "{shortest:?}");
+    }
+}
+
+#[test]
+fn each_segment_of_slow_pictures_with_sound_has_one() {
+    for (step, gop) in [
+        (5_000_000, 1),
+        (5_000_000, 12),
+        (3_300_000, 4),
+        (1_000_000, 7),
+    ] {
+        let scene = Scene {
+            step,
+            gop,
+            seconds: 150,
+            ahead: 6000,
+            ..STEADY
+        };
+        let packager = play(&[scene], true, Settings::default(), 1);
+        let low = listed(&packager, Playlist::Low).unwrap();
+        assert!((low.part_target - 0.2).abs() < 1e-9);
+        for segment in packager.window.listed() {
+            assert!(segment.pictures > 0, "{step} {gop}: {segment:?}");
+        }
+    }
+}
