@@ -10,7 +10,7 @@ pub(super) fn page(document: &OpenApi) -> String {
     let json = serde_json::to_value(document).unwrap_or_default();
     let mut out = String::from(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Lunette API</title><link rel=stylesheet href=page.css><main>",
+         <title>Lunette API</title><link rel=icon href=data:,><link rel=stylesheet href=page.css><main>",
     );
     let info = &json["info"];
     let _ = write!(
