@@ -14,6 +14,10 @@ use crate::counters::add;
 use crate::ring::Slot;
 use crate::timeline::Placed;
 
+/// How much comes of one peer, in bytes, before all others have their turn. The task of a peer that sends faster than it
+/// is read never waits by itself; of a camera with 2 Mbit/s this is a second.
+const TURN: usize = 256 << 10;
+
 /// What [`Source::run`] returns.
 pub type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>>;
 
@@ -42,6 +46,8 @@ pub struct Publisher {
     live: bool,
     /// When the newest keyframe of a picture was, in nanoseconds on the Stream's time line.
     keyframe: Option<i64>,
+    /// What came of the peer since others had their turn, in bytes.
+    taken: usize,
 }
 
 impl Publisher {
@@ -54,6 +60,7 @@ impl Publisher {
             has_picture: false,
             live: false,
             keyframe: None,
+            taken: 0,
         }
     }
 
@@ -117,6 +124,16 @@ impl Publisher {
     /// Says that the peer was heard: it is not stuck, even if no frame could be made of it.
     pub fn heard(&self) {
         self.shared.hear();
+    }
+
+    /// Says that `bytes` came of the peer, and lets others have their turn when that was much. A Source awaits this after
+    /// each read.
+    pub async fn took(&mut self, bytes: usize) {
+        self.taken += bytes;
+        if self.taken >= TURN {
+            self.taken = 0;
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Counts `packets` that were lost on `track` before they reached us, and `frames` dropped for it.

@@ -132,7 +132,7 @@ impl Drive<'_> {
                 };
             let (mut reader, mut writer) = self.link.split();
             let waits = !self.session.output.is_empty();
-            tokio::select! {
+            let taken = tokio::select! {
                 () = publisher.cancelled() => return Ok(()),
                 read = reader.read(&mut buffer) => match read {
                     Ok(0) => return Err(self.closed()),
@@ -143,14 +143,17 @@ impl Drive<'_> {
                             publisher.heard();
                         }
                         self.session.feed(&buffer[..size]);
+                        size
                     }
                     Err(error) => return Err(broken(&error)),
                 },
                 written = writer.write_buf(&mut self.session.output), if waits => {
                     written.map_err(|error| broken(&error))?;
+                    0
                 }
                 () = sleep_until(deadline.into()) => return Err(self.silent()),
-            }
+            };
+            publisher.took(taken).await;
         }
     }
 

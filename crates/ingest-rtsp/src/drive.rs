@@ -65,19 +65,21 @@ impl<'p> Drive<'p> {
         loop {
             self.flush().await?;
             let deadline = self.deadline();
-            tokio::select! {
+            let taken = tokio::select! {
                 () = self.publisher.cancelled() => return Ok(()),
                 read = self.link.read() => {
-                    read.map_err(|error| self.broken(&error))?;
+                    let length = read.map_err(|error| self.broken(&error))?;
                     self.take_messages(Instant::now())?;
+                    length
                 }
                 received = receive(self.ports.as_mut(), &mut self.datagrams) => {
                     received.map_err(|error| self.broken(&error))?;
-                    self.take_datagrams(Instant::now());
+                    self.take_datagrams(Instant::now())
                 }
-                () = sleep_until(deadline.into()) => {}
-            }
+                () = sleep_until(deadline.into()) => 0,
+            };
             self.tick(Instant::now())?;
+            self.publisher.took(taken).await;
         }
     }
 
@@ -223,12 +225,15 @@ impl<'p> Drive<'p> {
         }
     }
 
-    fn take_datagrams(&mut self, now: Instant) {
+    /// Takes the datagrams that were received, and tells how many bytes that was.
+    fn take_datagrams(&mut self, now: Instant) -> usize {
         let mut datagrams = std::mem::take(&mut self.datagrams);
+        let taken = datagrams.iter().map(|datagram| datagram.data.len()).sum();
         for datagram in datagrams.drain(..) {
             self.take(datagram.lane, datagram.control, datagram.data, now);
         }
         self.datagrams = datagrams;
+        taken
     }
 
     fn take(&mut self, lane: usize, control: bool, data: Bytes, now: Instant) {

@@ -74,14 +74,14 @@ impl Link {
         })
     }
 
-    /// Reads what is there, once; an end of the connection is an error.
-    pub(crate) async fn read(&mut self) -> io::Result<()> {
+    /// Reads what is there, once, and tells how many bytes; an end of the connection is an error.
+    pub(crate) async fn read(&mut self) -> io::Result<usize> {
         if self.inbox.capacity() - self.inbox.len() < MIN_READ {
             self.inbox.reserve(READ_SIZE);
         }
         match self.io.read_buf(&mut self.inbox).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+            length => Ok(length),
         }
     }
 

@@ -265,3 +265,24 @@ async fn a_session_ends_with_teardown_when_nobody_watches() {
     watched.leave().await;
     assert_eq!(camera.log().last().map(String::as_str), Some("TEARDOWN"));
 }
+
+#[tokio::test]
+async fn a_camera_that_never_pauses_lets_others_have_their_turn() {
+    let script = Script {
+        feed: Feed::Flood,
+        ..Script::default()
+    };
+    let camera = Scripted::start(script).await;
+    let mut watched = Watched::new(config(&camera));
+    watched.frame().await;
+    let (mut most, mut before) = (0, watched.channel.status().bytes);
+    let start = before;
+    while before - start < 64 << 20 {
+        tokio::task::yield_now().await;
+        let bytes = watched.channel.status().bytes;
+        most = most.max(bytes - before);
+        before = bytes;
+    }
+    // 256 KiB, and one read that goes beyond; without a pause it would be megabytes.
+    assert!(most <= 512 << 10, "{most} bytes between two turns");
+}

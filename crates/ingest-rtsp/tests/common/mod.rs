@@ -43,6 +43,8 @@ pub enum Takes {
 pub enum Feed {
     /// 20 ms of G.711 every 5 ms, for ever.
     Sound,
+    /// The same as fast as it is taken.
+    Flood,
     /// These packets of these tracks, one every 5 ms, and nothing more.
     Packets(Vec<(usize, Bytes)>),
 }
@@ -155,9 +157,16 @@ impl Served {
         loop {
             tokio::select! {
                 read = stream.read_buf(&mut inbox) => if read.ok()? == 0 { return None; },
-                _ = pace.tick(), if self.playing => {
+                _ = pace.tick(), if self.playing && !self.floods() => {
                     let mut out = BytesMut::new();
                     self.feed(&mut out).await;
+                    stream.write_all(&out).await.ok()?;
+                }
+                () = std::future::ready(()), if self.playing && self.floods() => {
+                    let mut out = BytesMut::new();
+                    for _ in 0..1000 {
+                        self.feed(&mut out).await;
+                    }
                     stream.write_all(&out).await.ok()?;
                 }
             }
@@ -235,6 +244,10 @@ impl Served {
         }
     }
 
+    fn floods(&self) -> bool {
+        matches!(self.script.feed, Feed::Flood)
+    }
+
     /// Sends the next packets: datagrams at once, interleaved ones into `out`.
     async fn feed(&mut self, out: &mut BytesMut) {
         if self.takes() != Takes::Plays {
@@ -242,7 +255,7 @@ impl Served {
         }
         let packets = match &mut self.script.feed {
             Feed::Packets(packets) => packets.drain(..1.min(packets.len())).collect(),
-            Feed::Sound => {
+            Feed::Sound | Feed::Flood => {
                 self.number += 1;
                 vec![(0, sound(self.number))]
             }
