@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::cli::Serve;
 use crate::compat::Compat;
-use crate::config::{Author, Config, Follower, Issue, Loaded, LogFormat};
+use crate::config::{Author, Config, Follower, Given, Issue, Loaded, LogFormat};
 use crate::doors::{self, Keys};
 use crate::http::{Entry, Guard, Policies};
 use crate::latest::Latest;
@@ -21,6 +21,7 @@ use crate::serve::warn_if_open;
 pub(crate) struct Said {
     listen: Option<SocketAddr>,
     anonymous: Vec<auth::Grant>,
+    filter: bool,
     format: Option<LogFormat>,
 }
 
@@ -29,8 +30,23 @@ impl Said {
         Self {
             listen: wanted.listen,
             anonymous: wanted.anonymous.clone(),
+            filter: wanted.log.filter.is_some(),
             format: wanted.log.format,
         }
+    }
+
+    /// The settings that it says something else of.
+    fn given(&self) -> Vec<Given> {
+        let option = |name: &str| format!("`{name}` of the command line");
+        let listen = self
+            .listen
+            .map(|_| Given::new(option("--listen"), ["server", "listen"]));
+        let format = self
+            .format
+            .map(|_| Given::new(option("--log-format"), ["log", "format"]));
+        let by = "`--log` of the command line, or the environment variable RUST_LOG";
+        let level = self.filter.then(|| Given::new(by, ["log", "level"]));
+        listen.into_iter().chain(format).chain(level).collect()
     }
 
     /// Where to listen.
@@ -117,6 +133,10 @@ pub(crate) struct Live {
 impl Follower for Live {
     fn listen(&self, config: &Config) -> SocketAddr {
         self.said.listen(config)
+    }
+
+    fn given(&self) -> Vec<Given> {
+        self.said.given()
     }
 
     fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String> {

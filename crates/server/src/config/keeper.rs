@@ -45,6 +45,9 @@ pub(crate) trait Follower: fmt::Debug + Send + Sync {
     /// Where pages are served, as `config` has it, and whatever counts more.
     fn listen(&self, config: &Config) -> SocketAddr;
 
+    /// What is said elsewhere than in the file and the environment, and counts more.
+    fn given(&self) -> Vec<Given>;
+
     /// What would keep `author` from changing it back once `loaded` is in force, in words.
     fn locks_out(&self, author: &Author, loaded: &Loaded) -> Option<String>;
 }
@@ -264,7 +267,11 @@ impl Keeper {
             .check(&self.0.name, &self.0.environment)
             .map_err(|report| sorted(&report, path))?;
         if let Change::Set(wanted, _) = change {
-            let vain = vain(wanted, path, present, &loaded.given);
+            let elsewhere = self.0.follower.get().map(|follower| follower.given());
+            let given = loaded.given.iter().chain(elsewhere.iter().flatten());
+            let vain: Vec<Issue> = given
+                .filter_map(|given| given.in_vain(wanted, path, present))
+                .collect();
             if !vain.is_empty() {
                 return Err(EditError::Wrong(vain, Vec::new()));
             }
@@ -466,7 +473,14 @@ impl Keeper {
         };
         let error = store::save(file, &text.in_its_form(), text.is_foreign()).err()?;
         let name = file.display();
-        let why = format!("{name} can't be written ({error}): this holds until the server ends");
+        let hint = match error.kind() {
+            std::io::ErrorKind::ResourceBusy => {
+                "; a single file that is mounted into a container can't be replaced: mount its directory"
+            }
+            _ => "",
+        };
+        let why =
+            format!("{name} can't be written ({error}): this holds until the server ends{hint}");
         tracing::warn!("{why}");
         Some(why)
     }
@@ -521,7 +535,7 @@ fn watched(file: Option<&PathBuf>, config: &Config) -> Vec<PathBuf> {
 }
 
 /// What stands at `path`.
-fn at<'j>(json: &'j Json, path: &[&str]) -> Option<&'j Json> {
+pub(super) fn at<'j>(json: &'j Json, path: &[&str]) -> Option<&'j Json> {
     path.iter().try_fold(json, |json, key| json.get(key))
 }
 
@@ -542,31 +556,4 @@ fn sorted(report: &Report, path: &[&str]) -> EditError {
     let (inside, outside): (Vec<_>, Vec<_>) = report.issues().iter().partition(below);
     let own = |issues: Vec<&Issue>| issues.into_iter().cloned().collect();
     EditError::Wrong(own(inside), own(outside))
-}
-
-/// What of a change would change nothing, since the environment counts more.
-fn vain(
-    wanted: &Map<String, Json>,
-    path: &[&str],
-    served: Option<&Json>,
-    given: &[Given],
-) -> Vec<Issue> {
-    let changes = |given: &&Given| {
-        let inside = given.path.get(path.len()..).unwrap_or_default();
-        let is_below = path.iter().eq(given.path.iter().take(path.len()));
-        let keys: Vec<&str> = inside.iter().map(String::as_str).collect();
-        let Some((first, rest)) = keys.split_first().filter(|_| is_below) else {
-            return false;
-        };
-        let sent = wanted.get(*first).and_then(|sent| at(sent, rest));
-        sent.is_some_and(|sent| Some(sent) != served.and_then(|served| at(served, &keys)))
-    };
-    let told = |Given { variable, path }: &Given| {
-        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-        let told = format!(
-            "this comes from the environment variable {variable}, which counts more; change it there, or leave the value as it was served"
-        );
-        Issue::at(&keys, told)
-    };
-    given.iter().filter(changes).map(told).collect()
 }

@@ -7,6 +7,7 @@ mod compat;
 mod edit;
 mod environment;
 mod etag;
+mod given;
 mod issue;
 mod keeper;
 mod ordered;
@@ -40,6 +41,7 @@ pub(crate) use auth::{Auth, Jwt, TokenBackend};
 pub(crate) use compat::Compat;
 pub(crate) use edit::{Mode, Refused};
 pub(crate) use environment::Environment;
+pub(crate) use given::Given;
 pub(crate) use issue::{Issue, Report};
 pub(crate) use keeper::{
     Author, Change, Condition, EditError, Edited, Follower, Keeper, View, one_stream,
@@ -372,14 +374,6 @@ pub(crate) struct Loaded {
     pub(crate) hls: Settings,
     /// What comes from the environment, which counts more than the file.
     given: Vec<Given>,
-}
-
-/// A setting that comes from a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Given {
-    variable: String,
-    /// The keys that lead to the setting.
-    path: Vec<String>,
 }
 
 impl Default for Hls {

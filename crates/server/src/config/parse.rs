@@ -96,9 +96,9 @@ impl<'t> Parsed<'t> {
     pub(crate) fn given(&self) -> Vec<Given> {
         let all = self.overrides.iter();
         all.filter(|set| !set.path.is_empty())
-            .map(|set| Given {
-                variable: set.variable.to_owned(),
-                path: set.path.clone(),
+            .map(|set| {
+                let by = format!("the environment variable {}", set.variable);
+                Given::new(by, &set.path)
             })
             .collect()
     }

@@ -17,7 +17,8 @@ same keys in a file to begin with; `lunette check --config FILE` says what is wr
 **Changes.** The file is followed, links and all, and SIGHUP has it read at once. A change touches the streams that it changes
 and nobody else's viewers; new settings of a camera end that camera's session, not its viewers. What makes no sense changes
 nothing, nor does what can't be, such as an address that somebody else listens on: the log and `GET /api/v1/config` say what is
-wrong, and SIGHUP tries it again. What the command line says counts more than the file.
+wrong, and SIGHUP tries it again. What the command line says counts more than the file; the API
+refuses to change such a setting, and names what does count.
 
 A door that moves is listened on before the old one is let go; connections stay, even where TLS comes or goes. HLS keeps to new
 bounds at once; with another `hls.part` or `hls.segment` its players see a discontinuity, since a playlist can't change its lengths.
