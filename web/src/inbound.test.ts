@@ -72,3 +72,24 @@ test("after a restart of ICE the pair in use is the one that the transport names
   inbound.read(restarted, 0);
   expect(inbound.via).toBe("udp");
 });
+
+test("where the browser tells how long decoding takes, too, that is in the latency", () => {
+  const inbound = new Inbound();
+  const at = (framesDecoded: number, totalProcessingDelay: number): [string, unknown][] => [
+    [
+      "v",
+      {
+        id: "v",
+        type: "inbound-rtp",
+        kind: "video",
+        bytesReceived: 1,
+        framesDecoded,
+        totalProcessingDelay,
+        jitterBufferDelay: 9,
+      },
+    ],
+  ];
+  inbound.read(at(10, 1), 0);
+  inbound.read(at(20, 1.3), 1000);
+  expect(inbound.latencyMs).toBe(30);
+});

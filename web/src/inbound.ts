@@ -14,6 +14,8 @@ interface Counters {
   freezeCount?: number;
   jitterBufferDelay?: number;
   jitterBufferEmittedCount?: number;
+  totalProcessingDelay?: number;
+  framesDecoded?: number;
   currentRoundTripTime?: number;
   nominated?: boolean;
   selectedCandidatePairId?: string;
@@ -26,7 +28,10 @@ interface Counters {
 
 /** One attempt's counters. */
 export class Inbound {
-  /** From the server's send to the screen, in ms, as far as it can be told: half a round trip, and the buffer. */
+  /**
+   * From the server's send to the screen, in ms, as far as it can be told: half a round trip, the buffer, and where the
+   * browser tells it, decoding.
+   */
   latencyMs: number | null = null;
   /** In bit/s. */
   bitrate = 0;
@@ -41,7 +46,7 @@ export class Inbound {
   #bytes = 0;
   #at: number | null = null;
   #delay = 0;
-  #emitted = 0;
+  #counted = 0;
 
   /** Reads the counters at `now`; answers whether media came since the last time. */
   read(report: Iterable<[string, unknown]>, now: number): boolean {
@@ -74,12 +79,15 @@ export class Inbound {
   }
 
   #measureDelay(main: Counters, roundTrip: number): void {
-    const [delay, emitted] = [main.jitterBufferDelay ?? 0, main.jitterBufferEmittedCount ?? 0];
-    const count = emitted - this.#emitted;
+    const { totalProcessingDelay, framesDecoded, jitterBufferDelay = 0, jitterBufferEmittedCount = 0 } = main;
+    const decoded = totalProcessingDelay !== undefined && framesDecoded !== undefined;
+    const delay = decoded ? totalProcessingDelay : jitterBufferDelay;
+    const counted = decoded ? framesDecoded : jitterBufferEmittedCount;
+    const count = counted - this.#counted;
     if (count > 0) {
-      const buffered = (delay - this.#delay) / count;
-      this.latencyMs = Math.max(0, Math.round((buffered + roundTrip / 2) * 1000));
+      const each = (delay - this.#delay) / count;
+      this.latencyMs = Math.max(0, Math.round((each + roundTrip / 2) * 1000));
     }
-    [this.#delay, this.#emitted] = [delay, emitted];
+    [this.#delay, this.#counted] = [delay, counted];
   }
 }

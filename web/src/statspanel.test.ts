@@ -26,7 +26,7 @@ test("all that is measured has a row, and what isn't a dash", () => {
     Resolution: "1280x720",
     Codec: "H.264",
     Bitrate: "2.04 Mbit/s",
-    Latency: "42 ms",
+    "Behind live": "42 ms",
     Loss: "1.2 %",
     "Frames dropped": "3 of 250",
   });
@@ -40,5 +40,5 @@ test("all that is measured has a row, and what isn't a dash", () => {
     codec: null,
   };
   const empty = Object.fromEntries(statsRows(nothing));
-  expect([empty.Protocol, empty.Latency, empty.Loss, empty.Resolution]).toEqual(["–", "–", "–", "–"]);
+  expect([empty.Protocol, empty["Behind live"], empty.Loss, empty.Resolution]).toEqual(["–", "–", "–", "–"]);
 });

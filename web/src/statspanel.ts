@@ -19,7 +19,7 @@ export function statsRows(stats: PlayerStats): [string, string][] {
     ["Resolution", stats.resolution ?? "–"],
     ["Codec", stats.codec ?? "–"],
     ["Bitrate", `${(stats.bitrate / 1e6).toFixed(2)} Mbit/s`],
-    ["Latency", latencyMs === null ? "–" : `${latencyMs} ms`],
+    ["Behind live", latencyMs === null ? "–" : `${latencyMs} ms`],
     ["Loss", lost === null ? "–" : `${(lost * 100).toFixed(1)} %`],
     ["Frames dropped", `${droppedFrames} of ${decodedFrames}`],
     ["Stalls", `${stats.stalls}`],
