@@ -278,10 +278,15 @@ describe("on a bad line", () => {
     test("5 % of losses, 50 ms of jitter, disorder and duplicates break no picture and leave none out, from the handshake on", { timeout: 60_000 }, async () => {
       relay.set({ loss: 0.05, delay: 50, jitter: 50, twice: 0.01 });
       viewer = await (await WhepPage.open(browser, far)).whep("hd", { id: "lossy" });
-      const before = (await viewer.pictures(25, 0, 30_000)).pictures.length;
-      const { pictures } = await viewer.pictures(250, before, 30_000);
+      const before = (await viewer.pictures(125, 0, 30_000)).pictures.length;
+      const { video: early } = await viewer.inbound();
+      const { pictures } = await viewer.pictures(150, before, 30_000);
       assertPlays(pictures, { jumps: 3 });
       const { video } = await viewer.inbound();
+      const kept = (video.jitterBufferDelay - early.jitterBufferDelay) / (video.jitterBufferEmittedCount - early.jitterBufferEmittedCount);
+      assert.ok(kept > 0.16, `pictures are kept until what is lost comes again, and not for ${kept} s`);
+      const freezes = video.freezeCount - early.freezeCount;
+      assert.ok(freezes < 3, `nothing halts, but for ${freezes} times`);
       assert.ok(video.packetsLost > 0 && relay.counts.twice > 0, JSON.stringify(relay.counts));
       assert.ok(video.retransmittedPacketsReceived > 0, JSON.stringify(video));
       assert.doesNotMatch(far.log, /line is too slow/, "losses like these are no reason to leave pictures out");

@@ -20,6 +20,9 @@ use crate::unit::{Cache, Unit};
 const REPORT: Duration = Duration::from_secs(1);
 /// How many pictures back a viewer may ask for packets.
 const REMEMBERED: usize = 128;
+/// The longest that a viewer is let keep pictures, beyond what it is told to, in units of 10 ms. A player that is told to keep them for
+/// no time, and for half a second at most, shows each at once.
+const SPARE: u16 = 40;
 /// How far apart, in ticks, pictures are that are sent faster than they were taken: 1 ms.
 const CATCH_UP: i64 = 90;
 const EXTENSION_PROFILE: [u8; 2] = [0xbe, 0xde];
@@ -49,12 +52,13 @@ impl Wire {
     }
 
     /// RFC 8285, one-byte form: each a number, its length less one, and 2 or 3 bytes.
-    fn extensions(&self, buffer: &mut Vec<u8>, now: i64, number: Option<u16>) {
+    fn extensions(&self, buffer: &mut Vec<u8>, keep: u16, now: i64, number: Option<u16>) {
         buffer.extend_from_slice(&EXTENSION_PROFILE);
         buffer.extend_from_slice(&self.words().to_be_bytes());
         if let Some(id) = self.playout_delay {
-            // A least delay of 0 and a greatest of 0.4 s, in units of 10 ms: live comes first.
-            buffer.extend_from_slice(&[id << 4 | 2, 0, 0, 40]);
+            // The least delay and the greatest, 12 bits each, in units of 10 ms.
+            let [_, a, b, c] = (u32::from(keep) << 12 | u32::from(keep + SPARE)).to_be_bytes();
+            buffer.extend_from_slice(&[id << 4 | 2, a, b, c]);
         }
         if let Some(id) = self.abs_send_time {
             // Seconds, 6 bits, and their fraction, 18 bits.
@@ -81,6 +85,8 @@ pub(crate) struct Lane {
     /// The time of the unit that was begun last, in ticks of the Stream or later.
     latest: Option<i64>,
     sent: VecDeque<Sent>,
+    /// For how long the viewer is to keep pictures, in units of 10 ms.
+    keep: u16,
     /// Where the viewer reports arrivals.
     pub(crate) history: Option<Box<History>>,
     packets: u32,
@@ -112,6 +118,7 @@ impl Lane {
             offset: u32::from_be_bytes(crate::random::bytes()),
             latest: None,
             sent: VecDeque::new(),
+            keep: 0,
             history: wire.transport_wide.map(|_| Box::default()),
             packets: 0,
             octets: 0,
@@ -140,6 +147,11 @@ impl Lane {
             count: 0,
             timestamp: (ticks as u32).wrapping_add(self.offset),
         });
+    }
+
+    /// The viewer is to keep pictures for so long from now on: 30 s at most.
+    pub(crate) fn keep(&mut self, time: Duration) {
+        self.keep = (time.as_millis() / 10).min(3_000) as u16;
     }
 
     /// Writes the next packet of the unit that was begun. Returns its size.
@@ -232,7 +244,7 @@ impl Lane {
                 let size = head.size(payload) + 4 * (1 + usize::from(self.wire.words()));
                 history.send(size, (now / TICK_NANOS) as u32)
             });
-            self.wire.extensions(buffer, now, number);
+            self.wire.extensions(buffer, self.keep, now, number);
         }
         let header = buffer.len() - start;
         if let Some(original) = head.original {

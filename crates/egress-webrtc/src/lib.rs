@@ -12,6 +12,7 @@
 mod addresses;
 mod answer;
 mod batch;
+mod cushion;
 mod data;
 mod delivery;
 mod ended;

@@ -37,6 +37,8 @@ pub(crate) struct Reports {
     latest: [Option<Duration>; LATEST],
     /// The shortest of this time and of the time before, and since when this time is.
     base: Option<(Duration, Duration, Instant)>,
+    /// What a trip takes, and how much that varies, both smoothed.
+    smoothed: Option<(Duration, Duration)>,
     /// From what on losses are counted, and since when.
     counted: Option<(Report, Instant)>,
 }
@@ -70,6 +72,18 @@ impl Reports {
             (before, this, since) = (this, trip, now);
         }
         self.base = Some((this.min(trip), before, since));
+        self.smoothed = Some(match self.smoothed {
+            None => (trip, trip / 2),
+            Some((mean, spread)) => (
+                (7 * mean + trip) / 8,
+                (3 * spread + mean.abs_diff(trip)) / 4,
+            ),
+        });
+    }
+
+    /// Within what time hardly an answer is not there: the time-out of RFC 6298 §2. None while no trip is known.
+    pub(crate) fn answer(&self) -> Option<Duration> {
+        self.smoothed.map(|(mean, spread)| mean + 4 * spread)
     }
 
     /// The shortest trip of late; none where none is known.

@@ -10,6 +10,7 @@ use media::Codec;
 use super::{Served, Way};
 use crate::Error;
 use crate::batch::Batch;
+use crate::cushion::Cushion;
 use crate::lane::{Lane, Wire};
 use crate::pace::{Pace, TICK};
 use crate::reports::{Report, Reports};
@@ -37,6 +38,7 @@ pub(super) struct Picture {
     current: Option<(Arc<Unit>, usize)>,
     pub(super) pace: Pace,
     reports: Reports,
+    cushion: Cushion,
     /// All that there was has gone out once since the beginning.
     caught_up: bool,
     restarted: Instant,
@@ -57,6 +59,7 @@ impl Picture {
             current: None,
             pace: Pace::new(now),
             reports: Reports::default(),
+            cushion: Cushion::default(),
             caught_up: false,
             restarted: now,
             restarts: 0,
@@ -134,6 +137,8 @@ impl Picture {
             if self.pace.resting() && !unit.keyframe {
                 continue;
             }
+            self.lane
+                .keep(self.cushion.next(self.reports.answer(), now));
             self.lane.begin(&unit, true);
             self.current = Some((unit, 0));
             return Served::Until(now);
@@ -209,6 +214,7 @@ impl Picture {
             if size > 0 {
                 // Who asks again for what is gone says nothing new.
                 self.pace.lost(way.now);
+                self.cushion.lost(way.now);
                 way.counts.resent.one();
                 self.resent.truncate(REMEMBERED - 1);
                 self.resent.push_front((sequence, way.now));

@@ -189,3 +189,18 @@ fn pictures_that_come_again_get_times_right_behind_the_last() {
         .collect();
     assert_eq!(steps, [3600, 3600, 3600, 90, 90, 90]);
 }
+
+#[test]
+fn the_viewer_is_told_for_how_long_to_keep_pictures() {
+    let mut bench = Bench::new(true);
+    let told = |datagram: &[u8]| {
+        let at = datagram.windows(1).position(|byte| byte[0] == 6 << 4 | 2);
+        datagram[at.expect("the extension") + 1..][..3].to_vec()
+    };
+    let unit = bench.unit(0, 100);
+    // 0 ms and 400 ms: each picture is shown at once.
+    assert_eq!(told(&bench.send(&unit)[0][12..]), [0, 0, 40]);
+    bench.lane.keep(Duration::from_millis(355));
+    let unit = bench.unit(1, 100);
+    assert_eq!(told(&bench.send(&unit)[0][12..]), [0x02, 0x30, 0x4b]);
+}
