@@ -12,24 +12,19 @@ use rtsp::Interleaved;
 use crate::describe::{payload_type, sendable};
 use crate::sources::{FRAMING, Sources, framed_report};
 use crate::unit::{Mark, Start, Unit, usual_channels};
+use crate::wall::Wall;
 
 /// The most bytes of an RTP payload: with headers of RTP, UDP and IPv6 a datagram has 1420 bytes, which also tunnels carry.
 const MAX_PAYLOAD: usize = 1360;
 /// How often a track's clock is paired with the wall clock, in nanoseconds of the Stream's time line.
 const REPORT_EVERY: i64 = 5 * NANOS;
-/// How fast the wall clock at the zero of the Stream's time line follows what arrivals say: a camera's clock drifts, and
-/// networks jitter.
-const FOLLOW: i64 = 256;
-/// Beyond this, in nanoseconds, it is no drift.
-const JUMP: i64 = NANOS;
 
 /// Turns the frames of a Stream into units.
 #[derive(Debug)]
 pub(crate) struct Packer {
     sources: Sources,
     lanes: Vec<Lane>,
-    /// The wall clock at the zero of the Stream's time line, in nanoseconds since 1970.
-    epoch: Option<i64>,
+    wall: Wall,
 }
 
 #[derive(Debug)]
@@ -52,7 +47,7 @@ impl Packer {
         Self {
             sources,
             lanes: Vec::new(),
-            epoch: None,
+            wall: Wall::default(),
         }
     }
 
@@ -75,7 +70,7 @@ impl Packer {
         unix: i64,
     ) -> Option<Slot<Arc<Unit>>> {
         let moment = frame.pts_nanos();
-        let epoch = self.follow(unix - moment);
+        let epoch = self.wall.follow(moment, unix, frame.discontinuity);
         let sources = self.sources;
         let at = self.lane(frame.track, &frame.format)?;
         let start = start.then(|| Start {
@@ -108,15 +103,6 @@ impl Packer {
             bytes: unit.cost(),
             item: Arc::new(unit),
         })
-    }
-
-    fn follow(&mut self, seen: i64) -> i64 {
-        let epoch = match self.epoch {
-            Some(epoch) if (seen - epoch).abs() < JUMP => epoch + (seen - epoch) / FOLLOW,
-            _ => seen,
-        };
-        self.epoch = Some(epoch);
-        epoch
     }
 
     /// The place of the lane of `track`, set to `format`.

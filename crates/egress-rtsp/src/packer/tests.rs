@@ -115,14 +115,6 @@ fn reports_come_every_five_seconds_and_after_a_restart() {
 }
 
 #[test]
-fn the_wall_clock_follows_drift_slowly_and_an_outage_at_once() {
-    let mut packer = packer();
-    assert_eq!(packer.follow(1000), 1000);
-    assert_eq!(packer.follow(1000 + 256 * 7), 1007);
-    assert_eq!(packer.follow(40 * NANOS), 40 * NANOS);
-}
-
-#[test]
 fn another_channel_changes_the_frames_and_not_the_packets() {
     let mut packer = packer();
     let unit = push(&mut packer, &picture(&h264(), 0, true, 5000), true);
