@@ -47,6 +47,8 @@ pub(crate) struct Section {
     pub(crate) protocol: String,
     pub(crate) formats: Vec<String>,
     pub(crate) mid: String,
+    /// It has a part in the one transport.
+    ours: bool,
     /// We may send, over the one transport.
     pub(crate) receives: bool,
     pub(crate) attributes: Vec<(String, String)>,
@@ -75,20 +77,14 @@ impl Offer {
             return Err(wrong("the offer has more than 32 `m=` sections"));
         }
         let session = pairs(&sdp.attributes);
-        let bundled: Vec<&str> = values(&session, "group")
-            .find_map(|group| group.strip_prefix("BUNDLE"))
-            .map_or(Vec::new(), |mids| mids.split_whitespace().collect());
-        let sections: Vec<Section> = sdp
-            .media_descriptions
-            .iter()
-            .enumerate()
-            .map(|(place, media)| Section::new(media, place, &bundled))
-            .collect();
+        let sections = sections(&sdp.media_descriptions, &session);
+        // A section that has no part in the transport may have names for one of its own.
         let all = || {
-            sections
-                .iter()
+            let of = |ours| sections.iter().filter(move |section| section.ours == ours);
+            of(true)
                 .flat_map(|section| &section.attributes)
                 .chain(&session)
+                .chain(of(false).flat_map(|section| &section.attributes))
         };
         let first = |key: &str| {
             all()
@@ -158,7 +154,7 @@ impl Fingerprint {
 }
 
 impl Section {
-    fn new(media: &MediaDescription, place: usize, bundled: &[&str]) -> Self {
+    fn new(media: &MediaDescription, bundled: &[&str], alone: bool) -> Self {
         let name = &media.media_name;
         let attributes = pairs(&media.attributes);
         let mid = values(&attributes, "mid")
@@ -173,12 +169,12 @@ impl Section {
             _ => SectionKind::Other,
         };
         let has = |key: &str| attributes.iter().any(|(name, _)| name == key);
-        // Everything goes over one transport: that of the group, or of the first section where there is none.
-        let ours = bundled.contains(&mid.as_str()) || bundled.is_empty() && place == 0;
         let live = name.port.value != 0 || has("bundle-only");
+        let ours = live && (bundled.contains(&mid.as_str()) || bundled.is_empty() && alone);
         let muxed = kind == SectionKind::Data || has("rtcp-mux");
         Self {
-            receives: ours && live && muxed && !has("sendonly") && !has("inactive"),
+            ours,
+            receives: ours && muxed && !has("sendonly") && !has("inactive"),
             kind,
             media: name.media.clone(),
             protocol,
@@ -205,6 +201,23 @@ impl Section {
             (1..=14).contains(&id).then_some((id, uri))
         })
     }
+}
+
+/// The sections that stand in a description. Everything goes over one transport: that of the group. Without one, each
+/// section would have its own, and the one that there is is the picture's.
+fn sections(all: &[MediaDescription], session: &[(String, String)]) -> Vec<Section> {
+    let bundled: Vec<&str> = values(session, "group")
+        .find_map(|group| group.strip_prefix("BUNDLE"))
+        .map_or(Vec::new(), |mids| mids.split_whitespace().collect());
+    let alone = all.iter().position(is_picture).unwrap_or(0);
+    all.iter()
+        .enumerate()
+        .map(|(place, media)| Section::new(media, &bundled, place == alone))
+        .collect()
+}
+
+fn is_picture(media: &MediaDescription) -> bool {
+    media.media_name.media == "video" && media.media_name.port.value != 0
 }
 
 fn pairs(attributes: &[Attribute]) -> Vec<(String, String)> {

@@ -153,6 +153,30 @@ fn t8_a_section_without_a_track_is_inactive_in_the_group_and_the_rest_plays() {
 }
 
 #[test]
+fn without_a_group_the_picture_has_the_one_transport_with_its_own_names() {
+    let (before, picture) = OFFER.split_once("m=video").expect("a picture");
+    let before = before.replace("a=group:BUNDLE 0 1 2\r\n", "");
+    let picture = picture.replace("a=ice-ufrag:Oyef", "a=ice-ufrag:Other");
+    let text = format!("{before}m=video{picture}");
+    assert_eq!(Offer::parse(&text).expect("an offer").ufrag, "Other");
+    let answer = answer(&text, &both()).expect("it fits");
+    let [_, audio, video, _] = sections(&answer)[..] else {
+        panic!("{answer}");
+    };
+    assert!(audio.starts_with("m=audio 0 "), "{answer}");
+    assert!(video.contains("a=sendonly\r\n"), "{answer}");
+}
+
+#[test]
+fn a_section_that_was_refused_before_has_no_say_in_the_transport() {
+    let text = OFFER.replacen("m=audio 9", "m=audio 0", 1);
+    let text = text.replacen("a=ice-ufrag:Oyef", "a=ice-ufrag:Gone", 1);
+    assert_eq!(Offer::parse(&text).expect("an offer").ufrag, "Oyef");
+    let answer = answer(&text, &both()).expect("it fits");
+    assert!(sections(&answer)[1].starts_with("m=audio 0 "), "{answer}");
+}
+
+#[test]
 fn t5_who_offers_to_send_only_or_nothing_gets_nothing() {
     for direction in ["sendonly", "inactive"] {
         let offer = OFFER.replace("a=recvonly", &format!("a={direction}"));
