@@ -227,13 +227,21 @@ fn defect() -> Failure {
     Failure::Defect("a defect of the server")
 }
 
-/// The body as JSON, whatever it says that it is.
+/// The body as JSON, whatever it says that it is. As there, what follows the first value does not count.
 fn json(body: &Bytes) -> Result<Json, Failure> {
-    if body.is_empty() {
-        return Err(Failure::Body("EOF".to_owned()));
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::Body(format!("this is not JSON: {error}")))
+    let first = serde_json::Deserializer::from_slice(body)
+        .into_iter()
+        .next();
+    let told = |error: serde_json::Error| {
+        if error.is_eof() {
+            "unexpected EOF".to_owned()
+        } else {
+            format!("this is not JSON: {error}")
+        }
+    };
+    first
+        .ok_or_else(|| Failure::Body("EOF".to_owned()))?
+        .map_err(|error| Failure::Body(told(error)))
 }
 
 impl Compat {

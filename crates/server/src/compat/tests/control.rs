@@ -157,6 +157,7 @@ async fn a_stream_may_have_no_channels_for_a_while() {
         ("GET", "/stream/a/channel/0/delete", "", SUCCESS),
         ("GET", "/stream/a/info", "", bare),
         ("GET", "/stream/a/reload", "", SUCCESS),
+        ("POST", "/stream/a/edit", "{\"name\": \"s\"}}\n", SUCCESS),
         ("GET", "/stream/a/delete", "", SUCCESS),
         ("GET", "/stream/a/delete", "", NOT_FOUND),
     ] {
@@ -172,7 +173,9 @@ async fn a_stream_may_have_no_channels_for_a_while() {
 async fn what_can_not_be_is_told_in_words() {
     let rig = Rig::new("config.json", CONFIG);
     for (path, body, told) in [
-        ("/stream/a/add", "{", "this is not JSON"),
+        ("/stream/a/add", "{", "\"unexpected EOF\""),
+        ("/stream/a/add", " ", "\"EOF\""),
+        ("/stream/a/add", "{name: 1}", "this is not JSON"),
         ("/stream/a/add", "[]", "this must be an object"),
         (
             "/stream/a/add",
