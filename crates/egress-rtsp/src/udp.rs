@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 /// What the kernel may hold for us, as far as it allows.
@@ -18,6 +18,9 @@ const KERNEL_BUFFER: usize = 4 << 20;
 const READ: usize = 64;
 /// How often a pair of neighbouring ports is looked for where any will do.
 const TRIES: usize = 64;
+
+/// Whom to tell of what comes from an address. Shared by all ports that there are at once.
+pub(crate) type Sessions = Arc<Mutex<HashMap<SocketAddr, Weak<Heard>>>>;
 
 /// When a session was heard last.
 #[derive(Debug)]
@@ -51,8 +54,7 @@ impl Heard {
 pub(crate) struct Udp {
     rtp: Port,
     rtcp: Port,
-    /// Whom to tell of what comes from an address.
-    sessions: Mutex<HashMap<SocketAddr, Weak<Heard>>>,
+    sessions: Sessions,
     /// Sends that the kernel did not take: packets that are lost.
     refused: AtomicU64,
 }
@@ -75,22 +77,40 @@ pub(crate) struct Expected {
 }
 
 impl Udp {
-    /// Binds port `first`, which is even, and the next. Needs a tokio runtime.
-    pub(crate) fn bind(ip: IpAddr, first: u16) -> io::Result<Self> {
+    /// Binds port `first`, which is even, and the next. Those of `ours` are no hindrance: an address may include another one.
+    /// Needs a tokio runtime.
+    pub(crate) fn bind(
+        ip: IpAddr,
+        first: u16,
+        sessions: &Sessions,
+        ours: &[Arc<Self>],
+    ) -> io::Result<Self> {
+        let share = |shared| {
+            let ports = ours.iter().flat_map(|udp| [&udp.rtp, &udp.rtcp]);
+            ports
+                .into_iter()
+                .try_for_each(|port| SockRef::from(&port.socket).set_reuse_port(shared))
+        };
+        share(true)?;
+        let beside = !ours.is_empty();
+        let bound = Port::bind(ip, first, beside)
+            .and_then(|rtp| Ok((rtp, Port::bind(ip, first | 1, beside)?)));
+        share(false)?;
+        let (rtp, rtcp) = bound?;
         Ok(Self {
-            rtp: Port::bind(ip, first)?,
-            rtcp: Port::bind(ip, first | 1)?,
-            sessions: Mutex::default(),
+            rtp,
+            rtcp,
+            sessions: Arc::clone(sessions),
             refused: AtomicU64::new(0),
         })
     }
 
     /// Binds any pair of ports.
-    pub(crate) fn bind_any(ip: IpAddr) -> io::Result<Self> {
+    pub(crate) fn bind_any(ip: IpAddr, sessions: &Sessions) -> io::Result<Self> {
         let mut tried = Err(io::Error::other("no two neighbouring ports are free"));
         for _ in 0..TRIES {
-            let free = Port::bind(ip, 0)?.number & !1;
-            tried = Self::bind(ip, free);
+            let free = Port::bind(ip, 0, false)?.number & !1;
+            tried = Self::bind(ip, free, sessions, &[]);
             if tried.is_ok() {
                 break;
             }
@@ -182,7 +202,7 @@ impl Drop for Expected {
 }
 
 impl Port {
-    fn bind(ip: IpAddr, number: u16) -> io::Result<Self> {
+    fn bind(ip: IpAddr, number: u16, beside: bool) -> io::Result<Self> {
         let address = SocketAddr::new(ip, number);
         let socket = Socket::new(
             Domain::for_address(address),
@@ -192,7 +212,10 @@ impl Port {
         socket.set_nonblocking(true)?;
         // The kernel gives what it allows; less is slower, not wrong.
         let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+        socket.set_reuse_port(beside)?;
         socket.bind(&address.into())?;
+        // Nobody else shall take what comes there.
+        socket.set_reuse_port(false)?;
         let socket = UdpSocket::from_std(socket.into())?;
         let number = socket.local_addr()?.port();
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
@@ -239,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn datagrams_arrive_one_by_one_and_who_answers_is_heard() {
-        let udp = Arc::new(Udp::bind_any(LOCAL).unwrap());
+        let udp = Arc::new(Udp::bind_any(LOCAL, &Sessions::default()).unwrap());
         let (rtp, rtcp) = udp.ports();
         assert_eq!((rtp % 2, rtcp), (0, rtp + 1));
         let client = UdpSocket::bind((LOCAL, 0)).await.unwrap();
@@ -276,7 +299,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_is_wanted_and_taken_is_an_error() {
-        let taken = Udp::bind_any(LOCAL).unwrap();
-        assert!(Udp::bind(LOCAL, taken.ports().0).is_err());
+        let sessions = Sessions::default();
+        let taken = Arc::new(Udp::bind_any(LOCAL, &sessions).unwrap());
+        let port = taken.ports().0;
+        assert!(Udp::bind(LOCAL, port, &sessions, &[]).is_err());
+        let all = Ipv4Addr::UNSPECIFIED.into();
+        assert!(Udp::bind(all, port, &sessions, &[]).is_err());
+        assert!(Udp::bind(all, port, &sessions, &[taken]).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use egress_rtsp::{Admission, Ask, Gate, RtspServer, Settings, UdpPorts};
 use futures_util::StreamExt as _;
 use hub::{Publisher, RunFuture, Source};
 use retina::client::{
-    PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions, Transport,
+    Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions, Transport,
     UdpTransportOptions,
 };
 use retina::codec::{CodecItem, FrameFormat};
@@ -124,4 +124,85 @@ async fn retina_gets_every_frame_over_tcp() {
 #[tokio::test]
 async fn retina_gets_every_frame_over_udp() {
     plays(Transport::Udp(UdpTransportOptions::default())).await;
+}
+
+/// A session that plays the stream at `server`.
+async fn session(server: &RtspServer, transport: Transport) -> Demuxed {
+    let url = format!("rtsp://{}/cam", server.address().unwrap());
+    let mut session = Session::describe(url.parse().unwrap(), SessionOptions::default())
+        .await
+        .unwrap();
+    let options = SetupOptions::default().transport(transport);
+    session.setup(0, options).await.unwrap();
+    let session = session.play(PlayOptions::default()).await.unwrap();
+    session.demuxed().unwrap()
+}
+
+async fn goes_on(session: &mut Demuxed) {
+    for _ in 0..PICTURES {
+        let next = tokio::time::timeout(Duration::from_secs(20), session.next()).await;
+        next.unwrap().unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_moves_keeps_its_viewers_and_one_that_closes_sends_them_away() {
+    let (registry, _) = testing::registry(Arc::new(Camera));
+    let at = |listen: ([u8; 4], u16), udp| Settings {
+        listen: listen.into(),
+        udp: Some(udp),
+        any_port: false,
+        ..Settings::default()
+    };
+    let first = at(([127, 0, 0, 1], 0), UdpPorts::Usual);
+    let stop = CancellationToken::new();
+    let server = RtspServer::bind(registry, first, Arc::new(Open), stop.clone()).unwrap();
+    let old = server.address().unwrap();
+    let tcp = || Transport::Tcp(TcpTransportOptions::default());
+    let udp = || Transport::Udp(UdpTransportOptions::default());
+    let mut viewers = vec![session(&server, tcp()).await, session(&server, udp()).await];
+    // All addresses, of which the old one is one, and other ports for datagrams.
+    let wanted = at(([0, 0, 0, 0], old.port()), UdpPorts::Usual);
+    let plan = server.plan(Some(wanted.clone())).unwrap();
+    assert_eq!(server.turn(plan).unwrap().ip(), wanted.listen.ip());
+    // Elsewhere: nobody is let in at the old place.
+    let plan = server.plan(Some(at(([127, 0, 0, 2], 0), UdpPorts::Usual)));
+    assert!(server.turn(plan.unwrap()).is_some());
+    while tokio::net::TcpStream::connect(old).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    viewers.push(session(&server, tcp()).await);
+    viewers.push(session(&server, udp()).await);
+    for viewer in &mut viewers {
+        goes_on(viewer).await;
+    }
+    // What can't be had changes nothing.
+    let here = server.address().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let plan = server.plan(Some(at(([127, 0, 0, 1], port), UdpPorts::Usual)));
+    assert!(plan.is_err());
+    assert_eq!(server.address().unwrap(), here);
+    // Fewer may come, those who are there stay.
+    let fewer = Settings {
+        max_connections: 4,
+        ..at(([127, 0, 0, 2], 0), UdpPorts::Usual)
+    };
+    assert_eq!(server.turn(server.plan(Some(fewer)).unwrap()), None);
+    let url = format!("rtsp://{here}/cam").parse().unwrap();
+    let refused = Session::describe(url, SessionOptions::default()).await;
+    assert!(refused.is_err(), "a fifth finds no room");
+    for viewer in &mut viewers {
+        goes_on(viewer).await;
+    }
+    server.turn(server.plan(None).unwrap());
+    for mut viewer in viewers {
+        let end = async { while let Some(Ok(_)) = viewer.next().await {} };
+        tokio::time::timeout(Duration::from_secs(20), end)
+            .await
+            .unwrap();
+    }
+    assert!(server.address().is_err());
+    stop.cancel();
+    server.run().await;
 }

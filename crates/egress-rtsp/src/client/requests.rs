@@ -113,15 +113,19 @@ where
             presented,
             address,
         };
-        let leave = self.service.gate.admit(ask).await?;
+        let leave = self.service.house.gate.admit(ask).await?;
         self.stranger = None;
-        let found = find(&self.service.registry, &place);
+        let found = find(&self.service.house.registry, &place);
         let (channel, name) = found
             .ok_or_else(|| Refusal::new(Status::NOT_FOUND, "there is no such stream or channel"))?;
         let guest = Guest::new(Some(address), leave).using(agent.as_deref());
         let viewer = channel.watch(guest.over(PROTOCOL));
-        let clock = self.service.clock;
-        let stage = self.service.stages.join(&channel, || Packets::new(clock));
+        let clock = self.service.house.clock;
+        let stage = self
+            .service
+            .house
+            .stages
+            .join(&channel, || Packets::new(clock));
         let meter = Meter::new(viewer.sent(), viewer.joined());
         self.seat.desk().count(stage.delivery(), meter);
         self.kicked = Some(Box::pin(viewer.kicked()));
@@ -160,7 +164,7 @@ where
             told,
             carrier,
         });
-        if let (Carrier::Udp { rtp, rtcp }, Some(udp)) = (carrier, &self.service.udp) {
+        if let (Carrier::Udp { rtp, rtcp }, Some(udp)) = (carrier, self.service.udp()) {
             self.expected.push(udp.expect([rtp, rtcp], &self.heard));
         }
         self.session.set_up();
@@ -172,7 +176,7 @@ where
     /// The first of `offers` that we can meet. Datagrams go to where the connection comes from, whatever else is asked for.
     fn carry(&self, track: TrackId, offers: &[Transport]) -> Option<(Carrier, Transport)> {
         offers.iter().find_map(
-            |offer| match (offer.lower, &self.service.udp, offer.client_port) {
+            |offer| match (offer.lower, self.service.udp(), offer.client_port) {
                 (Lower::Udp, Some(udp), Some((rtp, rtcp))) => {
                     let to = |port| SocketAddr::new(self.ends.peer.ip(), port);
                     let carrier = Carrier::Udp {
@@ -207,7 +211,7 @@ where
         ok.headers
             .push("RTP-Info", self.rtp_info(&asked.base, start));
         self.say(&ok);
-        let udp = self.service.udp.as_ref().filter(|_| !self.is_interleaved());
+        let udp = self.service.udp().filter(|_| !self.is_interleaved());
         let datagrams =
             udp.map(|udp| Datagrams::new(Arc::clone(udp), self.ends.local, Instant::now()));
         let play = Play::new(reader, watch.stage.facts(), self.lanes.clone(), datagrams);
