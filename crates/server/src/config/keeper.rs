@@ -473,14 +473,7 @@ impl Keeper {
         };
         let error = store::save(file, &text.in_its_form(), text.is_foreign()).err()?;
         let name = file.display();
-        let hint = match error.kind() {
-            std::io::ErrorKind::ResourceBusy => {
-                "; a single file that is mounted into a container can't be replaced: mount its directory"
-            }
-            _ => "",
-        };
-        let why =
-            format!("{name} can't be written ({error}): this holds until the server ends{hint}");
+        let why = format!("{name} can't be written ({error}): this holds until the server ends");
         tracing::warn!("{why}");
         Some(why)
     }

@@ -22,13 +22,15 @@ refuses to change such a setting, and names what does count.
 
 A door that moves is listened on before the old one is let go; connections stay, even where TLS comes or goes. HLS keeps to new
 bounds at once; with another `hls.part` or `hls.segment` its players see a discontinuity, since a playlist can't change its lengths.
-What viewers of WebRTC are told (addresses, ICE servers) is told to the next one. `webrtc.listen`, `webrtc.tcp` and `[rtsp]` count
-from the next start on: media are on their way through those sockets, and viewers were told their addresses and ports.
+So it is with `[rtsp]`: who is there stays as it is, and keeps its UDP ports; who comes finds the new settings. `rtsp.enable = false` sends
+RTSP's viewers away. What viewers of WebRTC are told (addresses, ICE servers) is told to the next one. `webrtc.listen` and `webrtc.tcp`
+count from the next start on: media are on their way through those sockets, and viewers were told their addresses and ports.
 `GET /api/v1/config` says so in `restart_needed`.
 
 **The API** writes to the same file ([api.md](api.md)). Comments, order and references stay; the file is replaced as a whole,
-with its mode and owner. A file that can't be written, or none at all, is said in the answer: the change then holds
-until the server ends.
+with its mode and owner, so its directory must be writable; in a container, mount the directory: a file that is mounted by itself
+can't be replaced, and changes made outside by most editors are not seen in it. A file that can't be written, or none at all, is said in the
+answer, with what to do: the change then holds until the server ends.
 
 **The environment.** `LUNETTE_SERVER__LISTEN=0.0.0.0:8083` counts more than `server.listen` of the file: `__` stands between
 keys, letters are upper case, and `_` stands for whatever else is in an id. In texts, `${NAME}` stands for a variable,

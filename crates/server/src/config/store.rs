@@ -11,8 +11,15 @@ const PRIVATE: u32 = 0o600;
 /// Puts `text` into the file at `path`, so that a reader, or a machine whose power fails, finds the old text or the new
 /// one, whole: a new file beside it, synced, takes its place. Links are followed; mode and owner stay, but
 /// nobody besides the owner may read what is `private`.
-pub(super) fn save(path: &Path, text: &str, private: bool) -> io::Result<()> {
-    let path = &fs::canonicalize(path)?;
+///
+/// # Errors
+/// Why it can't be, and what would help, in words.
+pub(super) fn save(path: &Path, text: &str, private: bool) -> Result<(), String> {
+    let path = &fs::canonicalize(path).map_err(|error| error.to_string())?;
+    replace(path, text, private).map_err(|error| advice(path, &error))
+}
+
+fn replace(path: &Path, text: &str, private: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = directory.join(format!(".{name}.new"));
@@ -28,6 +35,24 @@ pub(super) fn save(path: &Path, text: &str, private: bool) -> io::Result<()> {
     }
     written?;
     File::open(directory)?.sync_all()
+}
+
+/// What is wrong, and what would help.
+fn advice(path: &Path, error: &io::Error) -> String {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    let directory = path.parent().unwrap_or(path).display();
+    match error.kind() {
+        ResourceBusy => {
+            "it is mounted by itself, so that no new file can take its place: mount its directory instead".to_owned()
+        }
+        ReadOnlyFilesystem => format!(
+            "the new file is written beside it, and {directory} is read-only: in a container, mount the directory, writable, instead of the file"
+        ),
+        PermissionDenied => format!(
+            "the new file is written beside it, with the same owner: this user must be the owner of the file, and may write to {directory}"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 fn write(fresh: &Path, path: &Path, text: &str, private: bool) -> io::Result<()> {
@@ -94,6 +119,28 @@ mod tests {
         assert_ne!(mark(std::slice::from_ref(&link)), before);
         save(&link, "new", true).unwrap();
         assert_eq!(fs::metadata(&real).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_keeps_it_from_being_written_is_told_with_what_helps() {
+        let path = Path::new("/etc/lunette/lunette.toml");
+        let told = |code| advice(path, &io::Error::from_raw_os_error(code));
+        let codes = [
+            rustix::io::Errno::BUSY,
+            rustix::io::Errno::ROFS,
+            rustix::io::Errno::ACCESS,
+            rustix::io::Errno::PERM,
+        ];
+        let words = [
+            "mount its directory",
+            "/etc/lunette is read-only",
+            "may write to /etc/lunette",
+            "must be the owner",
+        ];
+        for (code, words) in codes.into_iter().zip(words) {
+            let told = told(code.raw_os_error());
+            assert!(told.contains(words), "{told}");
+        }
     }
 
     #[test]
