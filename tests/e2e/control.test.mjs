@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
 
 import { gstCamera } from "./lib/cameras.mjs";
 import { Authority } from "./lib/certificates.mjs";
@@ -108,7 +109,7 @@ test("every key of the file is changed under viewers: who is not concerned notic
   const [urlFile, secretFile] = [join(authority.folder, "url"), join(authority.folder, "secret")];
   writeFileSync(urlFile, camera.url("other"));
   writeFileSync(secretFile, "secret");
-  const [port, aside, plain] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [port, aside, plain, media] = await Promise.all([1, 2, 3, 4].map(freePort));
   const here = `127.0.0.1:${port}`;
   // What is true of all channels does not concern those that say it of themselves.
   const own = { stall: "10s", audio: true };
@@ -134,6 +135,11 @@ test("every key of the file is changed under viewers: who is not concerned notic
   const hears = (wanted) => new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     socket.on("data", (data) => resolve(assert.ok(`${data}`.startsWith(wanted), `${data}`))).on("error", reject);
+  });
+  /** RTSP is spoken at `port`, over connections that `dial` makes. */
+  const rtsp = (dial, port) => new Promise((resolve, reject) => {
+    const socket = dial({ port, host: "127.0.0.1", ca: readFileSync(authority.file) }, () => socket.write("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"));
+    socket.on("data", (data) => (socket.destroy(), resolve(assert.match(`${data}`, /^RTSP\/1.0 200/)))).on("error", reject);
   });
   /** What a key is changed to. `with`: what it needs beside it. `dials`: whose camera is connected anew. `check`: what is so now. `away`: the API is elsewhere. */
   const rows = {
@@ -197,13 +203,13 @@ test("every key of the file is changed under viewers: who is not concerned notic
     "compat.save_dir": { to: authority.folder },
     "compat.save_longest": { to: "2h" },
     "compat.save_bytes": { to: "1GiB" },
-    "rtsp.enable": { to: false, restart: "rtsp" },
-    "rtsp.listen": { to: `127.0.0.1:${aside}`, restart: "rtsp" },
-    "rtsp.tls_listen": { to: `127.0.0.1:${aside}`, with: { tls: { ...tls, listen: `127.0.0.1:${plain}` } }, restart: "rtsp" },
-    "rtsp.transports": { to: ["tcp"], restart: "rtsp" },
-    "rtsp.udp_port": { to: 20002, restart: "rtsp" },
-    "rtsp.timeout": { to: "30s", restart: "rtsp" },
-    "rtsp.max_connections": { to: 9, restart: "rtsp" },
+    "rtsp.enable": { to: false, with: { rtsp: { listen: `127.0.0.1:${media}` } }, check: () => assert.rejects(rtsp(connect, media)) },
+    "rtsp.listen": { to: `127.0.0.1:${media}`, check: () => rtsp(connect, media) },
+    "rtsp.tls_listen": { to: `127.0.0.1:${aside}`, with: { tls: { ...tls, listen: `127.0.0.1:${plain}` } }, check: () => rtsp(connectTls, aside) },
+    "rtsp.transports": { to: ["tcp"] },
+    "rtsp.udp_port": { to: 20002 },
+    "rtsp.timeout": { to: "30s" },
+    "rtsp.max_connections": { to: 9 },
     "webhooks.*.url": { list: { ...hook, url: "http://127.0.0.1:9/other" } },
     "webhooks.*.secret": { list: { ...hook, secret: "secret" } },
     "webhooks.*.secret_file": { list: { ...hook, secret_file: secretFile } },
@@ -427,6 +433,10 @@ test("a camera is probed: what it offers, or why not", { timeout: 60_000 }, asyn
 
 test("without a file changes hold until the end, and the answer says so", { timeout: 30_000 }, async () => {
   const lunette = await Lunette.start({ args: (listen) => ["--listen", listen], env: { LUNETTE_LOG__LEVEL: "debug" } });
+  const vain = async (section, body) => (await ask(lunette, "PATCH", `config/${section}`, body)).json.errors[0];
+  const listens = await vain("server", { listen: "127.0.0.1:9" });
+  assert.deepEqual([listens.pointer, /comes from `--listen` of the command line, which counts more/.test(listens.detail)], ["/listen", true]);
+  assert.match((await vain("log", { level: "warn" })).detail, /LUNETTE_LOG__LEVEL/);
   const { status, json } = await ask(lunette, "PUT", "streams/b", { url: "rtsp://192.0.2.2/" });
   assert.deepEqual([status, json.saved], [201, false]);
   assert.match(json.message, /no configuration file/);

@@ -266,11 +266,16 @@ impl Mover {
 }
 
 impl Stuck {
-    fn at(key: &'static [&'static str], address: SocketAddr, error: &io::Error) -> Self {
-        let message = format!("can't listen on {address}: {error}");
+    /// It is `message` that the setting `key` leads to.
+    pub(crate) fn new(key: &'static [&'static str], message: String) -> Self {
         Self { key, message }
+    }
+
+    /// The setting `key` wants an `address` that can't be listened on.
+    pub(crate) fn at(key: &'static [&'static str], address: SocketAddr, error: &io::Error) -> Self {
+        Self::new(key, format!("can't listen on {address}: {error}"))
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use crate::cli::Serve;
 use crate::compat::Compat;
 use crate::config::{Author, Config, Follower, Given, Issue, Loaded, LogFormat};
-use crate::doors::{self, Keys};
+use crate::doors::{self, Keys, Stuck};
 use crate::http::{Entry, Guard, Policies};
 use crate::latest::Latest;
 use crate::logging::LogControl;
 use crate::ops;
+use crate::rtsp::Rtsp;
 use crate::serve::warn_if_open;
 
 /// What the command line says, which counts more.
@@ -44,9 +45,12 @@ impl Said {
         let format = self
             .format
             .map(|_| Given::new(option("--log-format"), ["log", "format"]));
+        let anonymous = (!self.anonymous.is_empty())
+            .then(|| Given::new(option("--anonymous"), ["auth", "anonymous"]));
         let by = "`--log` of the command line, or the environment variable RUST_LOG";
         let level = self.filter.then(|| Given::new(by, ["log", "level"]));
-        listen.into_iter().chain(format).chain(level).collect()
+        let all = [listen, anonymous, format, level];
+        all.into_iter().flatten().collect()
     }
 
     /// Where to listen.
@@ -126,6 +130,7 @@ pub(crate) struct Live {
     pub(crate) log: Mutex<LogControl>,
     pub(crate) guard: Guard,
     pub(crate) doors: Keys,
+    pub(crate) rtsp: Rtsp,
     pub(crate) settings: Settings,
     pub(crate) compat: Compat,
 }
@@ -154,10 +159,10 @@ impl Follower for Live {
 
     fn prepare<'f>(&'f self, loaded: &Loaded) -> Result<Box<dyn FnOnce() + 'f>, Issue> {
         let (config, hls) = (loaded.config.clone(), loaded.hls);
-        let plan = self
-            .doors
-            .plan(self.said.listen(&config), &config.tls)
-            .map_err(|stuck| Issue::at(stuck.key, stuck.to_string()))?;
+        let told = |stuck: Stuck| Issue::at(stuck.key, stuck.to_string());
+        let address = self.said.listen(&config);
+        let plan = self.doors.plan(address, &config.tls).map_err(told)?;
+        let rtsp = self.rtsp.plan(&config.rtsp, address.ip()).map_err(told)?;
         Ok(Box::new(move || {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             log.set(config.log.level);
@@ -168,12 +173,14 @@ impl Follower for Live {
             if let Err(error) = self.guard.configure(&auth, plan.is_local()) {
                 tracing::warn!(%error, "who may do what stays as it was");
             }
-            self.settings.adopt(&config, hls, self.said.listen(&config));
+            self.settings.adopt(&config, hls, address);
             self.compat.adopt(config.compat);
             if let Some(address) = self.doors.turn(plan) {
                 tracing::info!(event = "serving", %address, "serving at another address");
                 warn_if_open(address, &self.guard);
             }
+            // Its connections in TLS show the certificate of the doors.
+            self.rtsp.turn(rtsp);
         }))
     }
 }

@@ -1,87 +1,173 @@
-//! The RTSP server: where it listens, and its connections in TLS.
+//! The RTSP server: where it listens, and its connections in TLS; and how that changes while it serves.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use egress_rtsp::{Door, RtspServer};
+use egress_rtsp::{Door, Error, RtspServer};
 use hub::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::Rtsp;
-use crate::doors::Keys;
-use crate::http::Guard;
+use crate::config::Rtsp as Settings;
+use crate::doors::{Keys, Stuck};
+use crate::http::{Guard, Seat};
 
 /// How long no connection is accepted after one could not be, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many handshakes are under way at once at most.
 const MAX_HANDSHAKES: usize = 64;
 
-/// Starts what `settings` ask for, at `server` if they name no address, until `stop`. Connections in TLS see the certificate of
-/// `keys`. What is returned ends when all viewers were told.
-pub(crate) fn start(
-    settings: &Rtsp,
-    server: SocketAddr,
-    registry: &Registry,
-    guard: &Guard,
+const LISTEN: &[&str] = &["rtsp", "listen"];
+const TLS_LISTEN: &[&str] = &["rtsp", "tls_listen"];
+const UDP_PORT: &[&str] = &["rtsp", "udp_port"];
+
+/// RTSP, plain and in TLS. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Rtsp(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    server: RtspServer,
+    /// Whose certificate is shown.
     keys: Keys,
-    stop: &CancellationToken,
-) -> anyhow::Result<JoinHandle<()>> {
-    let Some(wanted) = settings.settings(server.ip()) else {
-        return Ok(tokio::spawn(std::future::ready(())));
-    };
-    let gate = Arc::new(guard.clone());
-    let rtsp = RtspServer::bind(registry.clone(), wanted, gate, stop.clone())
-        .context("RTSP can't be served; see [rtsp]")?;
-    let address = rtsp.address().context("RTSP can't be served")?;
-    tracing::info!(event = "serving_rtsp", %address, "serving RTSP");
-    if let Some(address) = settings.tls_listen {
-        encrypted(address, rtsp.door(), keys, stop.clone())
-            .with_context(|| format!("`rtsp.tls_listen`: can't listen on {address}"))?;
-    }
-    Ok(tokio::spawn(rtsp.run()))
+    secure: Mutex<Option<Secure>>,
+    stop: CancellationToken,
 }
 
-/// Accepts connections in TLS at `address` until `stop`.
-fn encrypted(
+/// Where connections in TLS are accepted.
+#[derive(Debug)]
+struct Secure {
+    /// As it was asked for.
     address: SocketAddr,
-    door: Door,
-    keys: Keys,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    tracing::info!(event = "serving_rtsps", address = %listener.local_addr()?, "serving RTSP in TLS");
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-    tokio::spawn(async move {
-        loop {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+    /// It is the one who accepts who keeps it open.
+    socket: Weak<TcpListener>,
+    /// Ends with this.
+    _accepting: DropGuard,
+}
+
+/// Where RTSP could be. All that may fail is done; dropped, nothing happened.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    server: egress_rtsp::Plan,
+    secure: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Stays,
+    Closes,
+    New(SocketAddr, Arc<TcpListener>),
+}
+
+impl Rtsp {
+    /// Serves nobody yet. Connections in TLS see the certificate of `keys`; `stop` ends it all.
+    pub(crate) fn new(
+        registry: &Registry,
+        guard: &Guard,
+        keys: Keys,
+        stop: &CancellationToken,
+    ) -> Self {
+        let gate = Arc::new(guard.clone());
+        Self(Arc::new(Inner {
+            server: RtspServer::new(registry.clone(), gate, stop.clone()),
+            keys,
+            secure: Mutex::default(),
+            stop: stop.clone(),
+        }))
+    }
+
+    /// Gets ready to be where `settings` want it, at `pages` if they name no address. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// An address or a port that can't be had.
+    pub(crate) fn plan(&self, settings: &Settings, pages: IpAddr) -> Result<Plan, Stuck> {
+        let server = self.0.server.plan(settings.settings(pages));
+        let server = server.map_err(|error| {
+            let key = match error {
+                Error::Udp { .. } => UDP_PORT,
+                _ => LISTEN,
             };
-            let Ok((stream, peer)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            // Who waits for its turn waits in the kernel.
-            let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
-                return;
-            };
-            let (door, keys) = (door.clone(), keys.clone());
-            tokio::spawn(async move {
-                if let Err(error) = welcome(stream, peer, &door, &keys).await {
-                    tracing::debug!(%error, %peer, "an RTSP connection in TLS did not come about");
-                }
-                drop(turn);
-            });
+            Stuck::new(key, error.to_string())
+        })?;
+        let wanted = settings.tls_listen.filter(|_| settings.enable);
+        let secure = self.secure();
+        let now = secure.as_ref();
+        let secure = match wanted {
+            wanted if wanted == now.map(|secure| secure.address) => Place::Stays,
+            None => Place::Closes,
+            Some(wanted) => {
+                let ours: Vec<_> = now
+                    .and_then(|secure| secure.socket.upgrade())
+                    .into_iter()
+                    .collect();
+                let seat = Seat::bind(wanted, &ours)
+                    .map_err(|error| Stuck::at(TLS_LISTEN, wanted, &error))?;
+                Place::New(wanted, seat.into_socket())
+            }
+        };
+        Ok(Plan { server, secure })
+    }
+
+    /// Does what was planned.
+    pub(crate) fn turn(&self, plan: Plan) {
+        if let Some(address) = self.0.server.turn(plan.server) {
+            tracing::info!(event = "serving_rtsp", %address, "serving RTSP");
         }
-    });
-    Ok(())
+        let mut secure = self.secure();
+        match plan.secure {
+            Place::Stays => {}
+            Place::Closes => *secure = None,
+            Place::New(address, socket) => {
+                tracing::info!(event = "serving_rtsps", %address, "serving RTSP in TLS");
+                let over = self.0.stop.child_token();
+                let (door, keys) = (self.0.server.door(), self.0.keys.clone());
+                *secure = Some(Secure {
+                    address,
+                    socket: Arc::downgrade(&socket),
+                    _accepting: over.clone().drop_guard(),
+                });
+                tokio::spawn(accept(socket, door, keys, over));
+            }
+        }
+    }
+
+    /// Serves until the end, and until all viewers were told.
+    pub(crate) async fn run(self) {
+        self.0.server.clone().run().await;
+    }
+
+    fn secure(&self) -> MutexGuard<'_, Option<Secure>> {
+        // It is replaced as a whole.
+        self.0.secure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts connections in TLS until it is `over`.
+async fn accept(listener: Arc<TcpListener>, door: Door, keys: Keys, over: CancellationToken) {
+    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    loop {
+        let accepted = tokio::select! {
+            () = over.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Who waits for its turn waits in the kernel.
+        let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
+            return;
+        };
+        let (door, keys) = (door.clone(), keys.clone());
+        tokio::spawn(async move {
+            if let Err(error) = welcome(stream, peer, &door, &keys).await {
+                tracing::debug!(%error, %peer, "an RTSP connection in TLS did not come about");
+            }
+            drop(turn);
+        });
+    }
 }
 
 async fn welcome(
@@ -99,3 +185,6 @@ async fn welcome(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

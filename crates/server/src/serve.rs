@@ -26,7 +26,8 @@ use crate::live::{self, Live, Said};
 use crate::logging::{self, LogControl};
 use crate::ops::{self, Ops, Readiness};
 use crate::origin::Origin;
-use crate::{rtsp, service};
+use crate::rtsp::Rtsp;
+use crate::service;
 
 /// Whoever starts us may pass on a signal that we got as well, so that it comes twice: only a later one means
 /// that we shall not take our time.
@@ -99,13 +100,15 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let webrtc = webrtc(settings.webrtc.subscribe(), &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     tokio::spawn(guard.clone().see_guests_off());
-    let (rtsp, keys) = (&config.rtsp, doors.keys());
-    let rtsp = rtsp::start(rtsp, address, &registry, &guard, keys.clone(), &stop)?;
+    let rtsp = Rtsp::new(&registry, &guard, doors.keys(), &stop);
+    let plan = rtsp.plan(&config.rtsp, address.ip());
+    rtsp.turn(plan.context("RTSP can't be served; see [rtsp]")?);
     let live = |compat| Live {
         said,
         log: Mutex::new(log),
         guard: guard.clone(),
-        doors: keys,
+        doors: doors.keys(),
+        rtsp: rtsp.clone(),
         settings: settings.clone(),
         compat,
     };
@@ -123,7 +126,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let app = router(registry.clone(), assets, parts, front);
     let app = Entry::before(settings.entry.clone(), app);
     warn_if_open(address, &guard);
-    let webrtc = tokio::spawn(webrtc.run());
+    let (webrtc, rtsp) = (tokio::spawn(webrtc.run()), tokio::spawn(rtsp.run()));
     tell_where(address, &config);
     doors.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");

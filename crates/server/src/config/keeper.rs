@@ -403,18 +403,12 @@ impl Keeper {
     fn restart(&self, first: &Config, now: &Config) -> Vec<&'static str> {
         let follower = self.0.follower.get();
         let at = |config: &Config| follower.map_or(config.server.listen, |f| f.listen(config));
-        // Where nothing else is said, these are at the address of the pages.
+        // Where nothing else is said, it is at the address of the pages.
         let moved = at(first).ip() != at(now).ip();
         let (before, webrtc) = (&first.webrtc, &now.webrtc);
         let sockets = before.listen != webrtc.listen || before.tcp != webrtc.tcp;
         let webrtc = sockets || (moved && webrtc.listen.is_none());
-        let rtsp =
-            first.rtsp != now.rtsp || (moved && now.rtsp.listen.is_none() && now.rtsp.enable);
-        // Certificates that change are followed.
-        let rtsps = now.rtsp.tls_listen.is_some() && first.tls.wanted() != now.tls.wanted();
-        let parts = [("webrtc", webrtc), ("rtsp", rtsp || rtsps)];
-        let differing = parts.into_iter().filter(|(_, differs)| *differs);
-        differing.map(|(name, _)| name).collect()
+        webrtc.then_some("webrtc").into_iter().collect()
     }
 
     /// Has a stream run that is in no file. Blocks.

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::latest::Latest;
 
-fn room() -> Room {
+pub(crate) fn room() -> Room {
     Room::new(None, Latest::default())
 }
 
@@ -31,13 +31,14 @@ async fn connect(address: SocketAddr) -> TcpStream {
     }
 }
 
-async fn refused(address: SocketAddr) {
+pub(crate) async fn refused(address: SocketAddr) {
     while TcpStream::connect(address).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-fn certificate(folder: &std::path::Path, name: &str) -> ServerTls {
+/// The settings of a certificate for `name` that was just made.
+pub(crate) fn certificate(folder: &std::path::Path, name: &str) -> ServerTls {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let settings = ServerTls {
         certificate: Some(folder.join(format!("{name}.pem"))),

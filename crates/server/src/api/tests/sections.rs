@@ -35,8 +35,14 @@ async fn a_section_is_seen_without_secrets_and_changed_in_the_file_alone_where_i
         (&json!("12h"), None)
     );
 
-    let (_, _, told) = patch("/api/v1/config/rtsp", json!({"enable": false})).await;
-    assert_eq!(told["restart_needed"], json!(["rtsp"]));
+    let jwt = json!({"jwt": {"jwks_url": "https://ann:secret@issuer.lan/keys?key=secret"}});
+    let (status, ..) = patch(auth, jwt).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, _, served) = rig.get(auth).await;
+    assert_eq!(served["jwt"]["jwks_url"], "https://***@issuer.lan/keys?***");
+
+    let (_, _, told) = patch("/api/v1/config/webrtc", json!({"tcp": false})).await;
+    assert_eq!(told["restart_needed"], json!(["webrtc"]));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(crate) struct Jwt {
     pub(crate) public_key_file: Option<PathBuf>,
     /// Where the keys of the issuer are; `https://`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) jwks_url: Option<String>,
+    pub(crate) jwks_url: Option<super::super::Url>,
     /// What `iss` must be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
@@ -80,6 +80,7 @@ impl Jwt {
             add(key.map_err(|error| ("public_key_file", format!("{}: {error}", path.display())))?);
         }
         if let Some(url) = &self.jwks_url {
+            let url = url.expose();
             if !is_url(url) || !is_safe(url) {
                 let told = "keys must come from an https:// URL (or from this machine)";
                 return Err(("jwks_url", told.to_owned()));

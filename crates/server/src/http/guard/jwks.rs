@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Current;
 use super::fetch::Fetch;
-use crate::config;
+use crate::{config, redact};
 
 /// How often keys are fetched.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -33,7 +33,7 @@ impl Jwks {
     /// Those of `settings`, if there are any.
     pub(super) fn new(settings: &config::Jwt) -> Option<Self> {
         Some(Self {
-            uri: settings.jwks_url.as_ref()?.parse().ok()?,
+            uri: settings.jwks_url.as_ref()?.expose().parse().ok()?,
             wanted: Notify::new(),
             fetched: watch::Sender::new(0),
             last: Mutex::default(),
@@ -81,7 +81,11 @@ pub(super) fn follow(current: Arc<Current>, fetch: Fetch) {
                     EVERY
                 }
                 Err(error) => {
-                    tracing::warn!(error, url = %jwks.uri, "the keys for JWTs can't be fetched; those that are known are kept");
+                    tracing::warn!(
+                        error,
+                        url = redact::urls(&jwks.uri.to_string()),
+                        "the keys for JWTs can't be fetched; those that are known are kept"
+                    );
                     AGAIN
                 }
             };

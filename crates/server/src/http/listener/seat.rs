@@ -77,6 +77,11 @@ impl Seat {
         self
     }
 
+    /// The socket alone.
+    pub(crate) fn into_socket(self) -> Arc<TcpListener> {
+        self.socket
+    }
+
     /// The address that it listens on.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
