@@ -27,8 +27,8 @@ function promtool(text) {
   return status === 0 ? stdout + stderr : `status ${status}: ${stdout}${stderr}`;
 }
 
-/** The names of all samples in a scrape. */
-const names = (text) => new Set(text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => /^\w+/.exec(line)[0]));
+/** The names of all figures in a scrape, those that there is nothing of yet included. */
+const names = (text) => new Set(text.match(/^(?!#)\w+|(?<=^# TYPE )\w+/gm));
 
 /** The value of the one sample that begins so. */
 const value = (text, sample) => Number(text.split("\n").find((line) => line.startsWith(sample))?.split(" ").at(-1));
