@@ -19,6 +19,9 @@ const CROWD = 1000;
 /** Players that begin where nobody has asked before, with keyframes ten seconds apart; each has a camera of its own. */
 const COLD = ["hlsjs", "shaka"];
 
+/** Streams of their own for those who ask first, with keyframes two seconds apart. */
+const FIRST = ["first-hls", "first-hlsll"];
+
 HLS.setOptions({ strictMode: true });
 
 /** Follows a channel's LL-HLS playlist by blocking reloads, and parses each one strictly. */
@@ -66,7 +69,7 @@ describe("HLS", { concurrency: false }, () => {
       files: { ...Object.fromEntries(COLD.map((lib) => [lib, "small_long_gop.mp4+tone.m4a"])), main: "main.mp4+tone.m4a", flip: "main.mp4+tone.m4a,other_size.mp4+tone.m4a", bframes: "high_bframes.mp4+tone.m4a" },
     });
     const mounts = ["main", "flip", "bframes", ...COLD];
-    lunette = await Lunette.start({ streams: Object.fromEntries(mounts.map((mount) => [mount, camera.url(mount)])), defaults: { linger: "1s" } });
+    lunette = await Lunette.start({ streams: Object.fromEntries([...mounts.map((mount) => [mount, camera.url(mount)]), ...FIRST.map((id) => [id, { url: camera.url("main"), on_demand: false }])]), defaults: { linger: "1s" } });
     pages = await Pages.start();
     browser = await launch("chromium");
   });
@@ -125,6 +128,11 @@ describe("HLS", { concurrency: false }, () => {
       await run("ffmpeg", ["-v", "error", "-xerror", "-t", "5", "-i", playlist("main", kind), "-f", "null", "-"]);
       await run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), playlist("main", kind), 100]);
     }
+  });
+
+  test("GStreamer plays when it asks first", { timeout: 60_000 }, async () => {
+    const plays = (kind) => run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), playlist(`first-${kind}`, kind), 90]);
+    await Promise.all(["hls", "hlsll"].map(plays));
   });
 
   test("a change of parameters is a new map behind a discontinuity, and players go on", { timeout: 120_000 }, async () => {

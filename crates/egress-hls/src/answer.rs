@@ -10,7 +10,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -109,6 +109,8 @@ pub(crate) async fn preflight() -> Response {
 /// What of a request's headers matters here.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    /// Headers alone are wanted.
+    pub(crate) head: bool,
     gzip: bool,
     /// If-None-Match.
     known: Option<HeaderValue>,
@@ -119,6 +121,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self {
+            head: parts.method == Method::HEAD,
             gzip: takes_gzip(&parts.headers),
             known: parts.headers.get(IF_NONE_MATCH).cloned(),
         })

@@ -33,7 +33,10 @@ impl Ask {
     pub(crate) fn parse(query: &str) -> Result<Self, &'static str> {
         let mut ask = Self::default();
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let number = || value.parse().map_err(|_| "a directive is no number");
+            // `parse` takes a sign.
+            let unsigned = !value.starts_with('+');
+            let parsed = || value.parse().ok().filter(|_| unsigned);
+            let number = || parsed().ok_or("a directive is no number");
             match name {
                 "_HLS_msn" => ask.segment = Some(number()?),
                 "_HLS_part" => ask.part = Some(number()?),

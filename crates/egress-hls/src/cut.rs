@@ -70,7 +70,8 @@ impl Cut<'_> {
         if self.lead.len() == slot.count && next_fits {
             return false;
         }
-        let too_late = end - slot.end > SOUND_WAIT;
+        // Of a long picture only the beginning counts: sound comes while it is shown.
+        let too_late = end - length.max(part) + part - slot.end > SOUND_WAIT;
         let beyond = |&(end, length): &(i64, i64)| end + length.min(part) / 2 >= slot.end;
         too_late || self.newest.get(1).is_none_or(beyond)
     }

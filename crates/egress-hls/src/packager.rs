@@ -275,7 +275,8 @@ impl Packager {
         self.window
             .push(duration, independent, pictures, data.freeze());
         self.edge = Some(edge + duration);
-        self.end_if_full(slot.cut, timing);
+        let filled = pictures > 0 || !self.has_picture();
+        self.end_if_full(slot.cut, filled, timing);
     }
 
     /// The leading track comes first in a part, even where it has nothing.
@@ -293,7 +294,7 @@ impl Packager {
         mux::write(data, &mut self.sequence, track, &samples);
     }
 
-    fn end_if_full(&mut self, cut: bool, timing: Timing) {
+    fn end_if_full(&mut self, cut: bool, pictures: bool, timing: Timing) {
         // Players begin when there is a whole segment, at its beginning: the first one ends as soon as the playlist has
         // all that was there before.
         let first = self.window.listed().next().is_none()
@@ -303,7 +304,10 @@ impl Packager {
             open.duration + timing.part > timing.target + ROUNDING
                 || open.bytes > self.settings.bytes / 4
         });
-        if cut || full || first {
+        if first && !cut && pictures {
+            // GStreamer (1.22) finds its place in a new playlist by any segment of the one before but the first.
+            self.window.end_in_two();
+        } else if cut || full || first {
             self.window.end();
         }
     }

@@ -128,7 +128,11 @@ async fn media(
     };
     let (text, run) = hls.text(&channel, ask, Kind::Media(which)).await?;
     let named = ask.segment.is_some();
-    Ok(counted(&run, answer::playlist(&text, &asked, named)))
+    Ok(counted(
+        &run,
+        &asked,
+        answer::playlist(&text, &asked, named),
+    ))
 }
 
 /// What a file of media is, by its name.
@@ -141,7 +145,7 @@ enum Name {
 
 impl Name {
     fn parse(file: &str) -> Option<Self> {
-        let number = |text: &str, extension| text.strip_suffix(extension)?.parse().ok();
+        let number = |text: &str, extension| number(text.strip_suffix(extension)?);
         let (kind, rest) = file.split_once('-')?;
         match kind {
             "init" => number(rest, ".mp4").map(Self::Init),
@@ -150,6 +154,13 @@ impl Name {
             _ => None,
         }
     }
+}
+
+/// A number as we write it, so that a file has one name only.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let short = text == "0" || !text.starts_with('0');
+    text.parse().ok().filter(|_| digits && short)
 }
 
 async fn file(
@@ -175,7 +186,11 @@ async fn file(
     };
     let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, look).await?;
     let etag = format!("\"{token}-{file}\"");
-    Ok(counted(&run, answer::media(kind, etag, &asked, &body)))
+    Ok(counted(
+        &run,
+        &asked,
+        answer::media(kind, etag, &asked, &body),
+    ))
 }
 
 fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static str)> {
@@ -193,8 +208,11 @@ fn find_file(snapshot: &Snapshot, name: Name) -> Option<(bytes::Bytes, &'static 
     Some((body, kind))
 }
 
-/// `response`, whose body is counted as sent.
-fn counted(run: &Run, response: Response) -> Response {
+/// `response`, whose body is counted as sent where it is.
+fn counted(run: &Run, asked: &Asked, response: Response) -> Response {
+    if asked.head {
+        return response;
+    }
     let bytes = response.body().size_hint().exact().unwrap_or(0);
     run.delivery.bytes(bytes);
     run.sent.add(bytes);
@@ -212,7 +230,7 @@ impl Hls {
         let began = Instant::now();
         let (text, run) = self.text(channel, Ask::default(), kind).await?;
         run.delivery.first_frame(began.elapsed());
-        Ok(counted(&run, answer::playlist(&text, asked, false)))
+        Ok(counted(&run, asked, answer::playlist(&text, asked, false)))
     }
 
     /// The text as soon as it is what `ask` wants.

@@ -165,3 +165,19 @@ pub(crate) fn film(scenes: &[Scene], sound: bool) -> Vec<(Frame, Arc<[Track]>)> 
     }
     frames
 }
+
+/// What remains of `film` without its pictures.
+pub(crate) fn sound_alone(film: Vec<(Frame, Arc<[Track]>)>) -> Vec<(Frame, Arc<[Track]>)> {
+    let all = tracks(&[&sound_format()]);
+    let mut broken = false;
+    let mut frames = Vec::new();
+    for (mut frame, _) in film {
+        broken |= frame.discontinuity;
+        if frame.track == TrackId(1) {
+            frame.track = TrackId(0);
+            frame.discontinuity = std::mem::take(&mut broken);
+            frames.push((frame, Arc::clone(&all)));
+        }
+    }
+    frames
+}

@@ -25,6 +25,7 @@ pub(crate) struct Part {
     pub(crate) duration: i64,
     /// It holds a keyframe.
     pub(crate) independent: bool,
+    pub(crate) pictures: usize,
     pub(crate) data: Bytes,
 }
 
@@ -182,6 +183,7 @@ impl Window {
             number: self.next_part,
             duration,
             independent,
+            pictures,
             data,
         });
         self.next_part += 1;
@@ -212,6 +214,34 @@ impl Window {
         self.bytes += segment.bytes;
         self.listed.push_back(open);
         self.evict();
+    }
+
+    /// Ends the segment in the making as two of which the second is its last part, where it has more than one.
+    pub(crate) fn end_in_two(&mut self) {
+        let Some(open) = self.open.as_mut().map(Arc::make_mut) else {
+            return;
+        };
+        let last = if open.parts.len() > 1 {
+            open.parts.pop()
+        } else {
+            None
+        };
+        let Some(last) = last else {
+            return self.end();
+        };
+        open.duration -= last.duration;
+        open.bytes -= last.data.len();
+        open.pictures -= last.pictures;
+        let (map, date) = (Arc::clone(&open.map), open.date + open.duration);
+        self.end();
+        self.begin(&map, false, date);
+        if let Some(open) = self.open.as_mut().map(Arc::make_mut) {
+            open.duration = last.duration;
+            open.bytes = last.data.len();
+            open.pictures = last.pictures;
+            open.parts.push(last);
+        }
+        self.end();
     }
 
     /// The whole segments that are listed, oldest first.

@@ -81,20 +81,45 @@ impl Roster {
 
 /// A track of sound beside a picture, which may stay away. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Heard(Option<(i64, i64)>);
+pub struct Heard(Option<Last>);
+
+/// Where the sound was when it was heard last.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Up to where pictures had come.
+    picture: i64,
+    /// How far the sound was behind them, when it first came after that picture.
+    behind: i64,
+    end: i64,
+}
 
 impl Heard {
     /// Sound came while the picture was at `picture`, and ends at `end`.
     pub fn note(&mut self, picture: Option<i64>, end: Option<i64>) {
-        self.0 = picture.zip(end);
+        let before = self.0;
+        self.0 = picture.zip(end).map(|(picture, end)| {
+            // While a picture is shown for long its sound comes, and is behind the next one, not behind this one.
+            let same = before.filter(|last| last.picture == picture);
+            let behind = same.map_or(0, |last| last.behind).max(picture - end);
+            Last {
+                picture,
+                behind,
+                end,
+            }
+        });
     }
 
     /// From when to when silence stands for the sound, now that the picture is at `picture`: so that the sound stays as far
-    /// behind or before it as it was when it was heard.
+    /// behind it as it was when it was heard. Sound that is before the picture, or comes while one is shown for
+    /// seconds, has not stayed away.
     pub fn silence(&mut self, picture: i64) -> Option<(i64, i64)> {
-        let &mut (then, end) = self.0.get_or_insert((picture, picture));
-        let since = picture - then;
-        (since > SOUND_PATIENCE).then_some((end, end + since))
+        let &mut Last { behind, end, .. } = self.0.get_or_insert(Last {
+            picture,
+            behind: 0,
+            end: picture,
+        });
+        let due = picture - behind;
+        (due - end > SOUND_PATIENCE).then_some((end, due))
     }
 }
 
@@ -111,6 +136,22 @@ mod tests {
         assert_eq!(heard.silence(ms(1600)), Some((ms(960), ms(1560))));
         heard.note(Some(ms(1600)), Some(ms(1540)));
         assert_eq!(heard.silence(ms(1640)), None, "it is back");
+    }
+
+    #[test]
+    fn sound_that_comes_while_a_picture_is_shown_for_seconds_has_not_stayed_away() {
+        let mut heard = Heard::default();
+        let second = 1_000_000_000;
+        for picture in (0..50).step_by(5).map(|at| at * second) {
+            assert_eq!(heard.silence(picture), None);
+            for sound in (0..5 * second).step_by(20_000_000) {
+                // It is 700 ms behind.
+                heard.note(Some(picture), Some(picture + sound - 700_000_000));
+            }
+        }
+        let ends = 50 * second - 720_000_000;
+        let silent = heard.silence(51 * second);
+        assert_eq!(silent, Some((ends, 51 * second - 700_000_000)));
     }
 
     #[test]

@@ -239,6 +239,7 @@ async fn what_nobody_can_mean_is_400() {
         "?_HLS_part=1".to_owned(),
         "?_HLS_msn=x".to_owned(),
         "?_HLS_msn=-1".to_owned(),
+        "?_HLS_msn=+1".to_owned(),
         "?_HLS_skip=maybe".to_owned(),
         format!("?_HLS_msn={}", segment + 3),
         format!("?_HLS_msn={segment}&_HLS_part={}", part + 15),
@@ -454,4 +455,19 @@ async fn new_settings_count_at_once_and_a_playlist_keeps_its_lengths() {
     rig.settings.send_modify(|settings| settings.always = true);
     sleep(Duration::from_secs(2)).await;
     assert_eq!((rig.viewers("a"), rig.viewers("dark")), (1, 1));
+}
+
+#[test]
+fn a_file_has_one_name_only() {
+    for odd in [
+        "part-+5.m4s",
+        "part-05.m4s",
+        "part-.m4s",
+        "part-5.mp4",
+        "part-5.m4s ",
+    ] {
+        assert_eq!(Name::parse(odd), None, "{odd}");
+    }
+    assert_eq!(Name::parse("part-5.m4s"), Some(Name::Part(5)));
+    assert_eq!(Name::parse("init-0.mp4"), Some(Name::Init(0)));
 }

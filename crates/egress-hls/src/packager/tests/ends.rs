@@ -20,7 +20,7 @@ fn where_it_is_known_how_far_keyframes_are_apart_segments_begin_with_them() {
         {
             low.check();
             states += 1;
-            let whole = low.segments.iter().skip(2).filter(|s| s.uri.is_some());
+            let whole = low.segments.iter().skip(3).filter(|s| s.uri.is_some());
             // Half a picture is what the playlist's clock may be off.
             assert!(whole.clone().all(|s| (s.duration - 10.24).abs() < 0.02));
             assert!((low.target - 10.0).abs() < 1e-9);
@@ -117,4 +117,64 @@ fn each_segment_of_slow_pictures_with_sound_has_one() {
             assert!(segment.pictures > 0, "{step} {gop}: {segment:?}");
         }
     }
+}
+
+#[test]
+fn sound_beside_pictures_that_are_seconds_apart_is_listed_as_it_comes() {
+    let (picture, sound) = (picture_format(false), sound_format());
+    let all = tracks(&[&picture, &sound]);
+    let mut packager = packager(Settings {
+        window: Duration::from_secs(60),
+        ..Settings::default()
+    });
+    let step = 1024 * SECOND / 48_000;
+    let mut units = 0;
+    for n in 0..(40 * SECOND / step) {
+        let now = SECOND + n * step;
+        if n % 234 == 0 {
+            packager.push(&frame(0, &picture, now, n == 0, 900), &all);
+        }
+        packager.push(&frame(1, &sound, now, true, 20), &all);
+        let listed: i64 = packager.window.all().map(|s| s.duration).sum();
+        // The first picture waits for the second one.
+        if n > 2 * 234 && n % 234 > 20 {
+            let late = now - SECOND - listed;
+            assert!((-2 * step..SECOND / 2).contains(&late), "{late} at {now}");
+        }
+        units += 1;
+    }
+    // What is listed is what the camera sent, and no silence in its place.
+    let parts = packager.window.all().flat_map(|segment| &segment.parts);
+    let bytes: usize = parts.map(|part| count(&part.data, &[1; 20])).sum();
+    assert!(bytes * 10 > units * 9, "{bytes} of {units}");
+}
+
+/// How often `what` stands in `data`, without overlaps.
+fn count(data: &[u8], what: &[u8]) -> usize {
+    let mut rest = data;
+    let mut found = 0;
+    while let Some(at) = rest.windows(what.len()).position(|some| some == what) {
+        found += 1;
+        rest = &rest[at + what.len()..];
+    }
+    found
+}
+
+#[test]
+fn what_the_ring_had_is_two_whole_segments() {
+    let mut packager = packager(Settings::default());
+    for (frame, tracks) in film(&[STEADY], true) {
+        packager.push(&frame, &tracks);
+        if let Some(low) = listed(&packager, Playlist::Low) {
+            low.check();
+            let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
+            assert_eq!(whole.len(), 2);
+            assert_eq!(
+                whole.iter().map(|s| s.parts.len()).collect::<Vec<_>>()[1],
+                1
+            );
+            return check_times(&packager);
+        }
+    }
+    panic!("nothing was ever listed");
 }
