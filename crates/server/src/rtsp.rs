@@ -1,5 +1,6 @@
 //! The RTSP server: where it listens, and its connections in TLS; and how that changes while it serves.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use egress_rtsp::{Door, Error, RtspServer};
 use hub::Registry;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::Rtsp as Settings;
@@ -16,8 +17,9 @@ use crate::http::{Guard, Seat};
 
 /// How long no connection is accepted after one could not be, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many handshakes are under way at once at most.
-const MAX_HANDSHAKES: usize = 64;
+/// How many handshakes are under way at once at most. The oldest gives way to a new one, so that those who connect and say nothing
+/// keep nobody out.
+const MAX_HANDSHAKES: usize = 256;
 
 const LISTEN: &[&str] = &["rtsp", "listen"];
 const TLS_LISTEN: &[&str] = &["rtsp", "tls_listen"];
@@ -146,7 +148,7 @@ impl Rtsp {
 
 /// Accepts connections in TLS until it is `over`.
 async fn accept(listener: Arc<TcpListener>, door: Door, keys: Keys, over: CancellationToken) {
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    let mut handshakes: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = over.cancelled() => return,
@@ -156,17 +158,21 @@ async fn accept(listener: Arc<TcpListener>, door: Door, keys: Keys, over: Cancel
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Who waits for its turn waits in the kernel.
-        let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
+        if handshakes.len() >= MAX_HANDSHAKES {
+            handshakes.retain(|one| !one.is_finished());
+        }
+        if handshakes.len() >= MAX_HANDSHAKES
+            && let Some(oldest) = handshakes.pop_front()
+        {
+            oldest.abort();
+        }
         let (door, keys) = (door.clone(), keys.clone());
-        tokio::spawn(async move {
+        let handshake = tokio::spawn(async move {
             if let Err(error) = welcome(stream, peer, &door, &keys).await {
                 tracing::debug!(%error, %peer, "an RTSP connection in TLS did not come about");
             }
-            drop(turn);
         });
+        handshakes.push_back(handshake.abort_handle());
     }
 }
 

@@ -115,6 +115,29 @@ async fn rtsp_in_tls_shows_the_certificate_of_the_moment_also_after_tls_was_off(
 }
 
 #[tokio::test]
+async fn those_who_say_nothing_in_the_handshake_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificate(folder.path(), "one.lan");
+    let rig = Rig::new(&tls);
+    rig.adopt(&Settings {
+        tls_listen: Some(ANY),
+        listen: Some(ANY),
+        ..Settings::default()
+    });
+    let address = rig.encrypted();
+    let mut silent = Vec::new();
+    for _ in 0..2 * MAX_HANDSHAKES {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let patience = Duration::from_secs(5);
+    let inside = tokio::time::timeout(patience, connect(address, &tls, "one.lan"));
+    is_answered(inside.await.unwrap().unwrap()).await;
+    // The oldest were let go.
+    assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0);
+    rig.stop.cancel();
+}
+
+#[tokio::test]
 async fn rtsp_moves_goes_and_comes_back_and_what_can_not_be_is_named() {
     let rig = Rig::new(&ServerTls::default());
     let at = |address| Settings {
