@@ -2,7 +2,7 @@
 //!
 //! Receivers take the times of what they play from the differences between reports: what steps here steps there, and what
 //! steps back comes out of order. So it follows what arrivals say at a pace that nobody sees, however wrong the first of them were
-//! (a camera that begins with a burst sends it late), and jumps where the time line itself does.
+//! (a camera that begins with a burst sends it late). It jumps where the time line has left something out, and never back.
 
 use media::time::NANOS;
 
@@ -10,9 +10,10 @@ use media::time::NANOS;
 const FOLLOW: i64 = 256;
 /// It moves by this part of the time that passes at most: 10 ms between two reports, less than a packet of sound has.
 const PACE: i64 = 500;
-/// Beyond this, in nanoseconds, a time line that begins anew is another one.
-const ANEW: i64 = NANOS;
-/// Beyond this, in nanoseconds, no pace would do...
+/// Later than this, in nanoseconds, what comes after a break was left out of the time line: the camera was away. Packets get
+/// lost on networks that stand still for a moment, too.
+const AWAY: i64 = 3 * NANOS;
+/// Later than this, in nanoseconds, no pace would do...
 const ASTRAY: i64 = 5 * NANOS;
 /// ...if it stays so for this long, in nanoseconds: a network that stood still delivers late, and then in time again.
 const PATIENCE: i64 = 10 * NANOS;
@@ -29,22 +30,22 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
-    /// The wall clock at the zero of the time line, in nanoseconds since 1970, now that a frame of `moment`, in nanoseconds of the time line, arrived
-    /// at `unix`. With `anew` the camera was away before it.
-    pub(crate) fn follow(&mut self, moment: i64, unix: i64, anew: bool) -> i64 {
+    /// The wall clock at the zero of the time line, in nanoseconds since 1970, now that a frame of `moment`, in nanoseconds of
+    /// the time line, arrived at `unix`. With `breaks`, something is missing before it.
+    pub(crate) fn follow(&mut self, moment: i64, unix: i64, breaks: bool) -> i64 {
         let seen = unix - moment;
         let epoch = self.epoch.unwrap_or(seen);
-        let off = seen - epoch;
+        let late = seen - epoch;
         let passed = (moment - self.latest).max(0);
         self.latest = self.latest.max(moment);
-        let since = (off.abs() >= ASTRAY).then(|| self.astray.unwrap_or(moment));
+        let since = (late >= ASTRAY).then(|| self.astray.unwrap_or(moment));
         let lost = since.is_some_and(|since| moment - since >= PATIENCE);
-        self.astray = since.filter(|_| !lost);
-        let epoch = if lost || (anew && off.abs() >= ANEW) {
-            self.astray = None;
+        let leaps = lost || (breaks && late >= AWAY);
+        self.astray = since.filter(|_| !leaps);
+        let epoch = if leaps {
             seen
         } else {
-            epoch + (off / FOLLOW).clamp(-passed / PACE, passed / PACE)
+            epoch + (late / FOLLOW).clamp(-passed / PACE, passed / PACE)
         };
         self.epoch = Some(epoch);
         epoch
@@ -110,6 +111,20 @@ mod tests {
         assert!(
             wall.follow(at + FRAME, at + FRAME + 40 * NANOS + MILLI, true) <= 40 * NANOS + MILLI
         );
+    }
+
+    #[test]
+    fn a_camera_that_began_with_a_burst_is_mended_without_a_step_also_where_packets_get_lost() {
+        let mut wall = Wall::default();
+        let mut before = wall.follow(0, 8 * NANOS, false);
+        for n in 1..2000 {
+            let now = wall.follow(n * FRAME, n * FRAME, n % 100 == 0);
+            assert!(
+                (before - FRAME / PACE..=before).contains(&now),
+                "{before} {now}"
+            );
+            before = now;
+        }
     }
 
     #[test]

@@ -52,9 +52,13 @@ fn parameters(url: &str) -> Option<usize> {
     query.into_iter().chain(named).min()
 }
 
-/// Where the name of a stream begins in what follows `rtmp://`: who knows it may often publish under it.
+/// Where the name of a stream begins in what follows `rtmp://` or `rtmps://`: who knows it may often publish under it.
 fn stream_key(scheme: &str, url: &str) -> Option<usize> {
-    if !scheme.to_ascii_lowercase().ends_with("rtmp://") {
+    let scheme = scheme.to_ascii_lowercase();
+    if !["rtmp://", "rtmps://"]
+        .iter()
+        .any(|known| scheme.ends_with(known))
+    {
         return None;
     }
     let path = url.split(['?', ' ', '"']).next()?;
