@@ -116,6 +116,10 @@ fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
     // A restart must not wait for the connections of the run before.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // All addresses are those of IPv4, too, whatever the system takes for granted.
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_port(beside)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
