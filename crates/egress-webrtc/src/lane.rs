@@ -127,12 +127,13 @@ impl Lane {
         }
     }
 
-    /// Begins a unit. Times never go back: a picture that was sent before, and comes again since the viewer needs it,
-    /// gets one right behind the last.
-    pub(crate) fn begin(&mut self, unit: &Unit, remember: bool) {
+    /// Begins a unit, which is sent `late`: players take the time between pictures from when they come, so that those
+    /// which a viewer catches up with have the time of now. Times never go back: each picture is behind the last.
+    pub(crate) fn begin(&mut self, unit: &Unit, late: Duration, remember: bool) {
+        let late = late.as_millis() as i64 * i64::from(self.wire.clock_rate) / 1_000;
         let ticks = match self.latest {
-            Some(latest) if unit.ticks <= latest => latest + CATCH_UP,
-            _ => unit.ticks,
+            Some(latest) => (unit.ticks + late).max(latest + CATCH_UP),
+            None => unit.ticks + late,
         };
         self.latest = Some(ticks);
         if !remember {

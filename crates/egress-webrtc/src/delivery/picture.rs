@@ -139,7 +139,12 @@ impl Picture {
             }
             self.lane
                 .keep(self.cushion.next(self.reports.answer(), now));
-            self.lane.begin(&unit, true);
+            let late = if self.caught_up {
+                Duration::ZERO
+            } else {
+                now.saturating_duration_since(unit.arrival)
+            };
+            self.lane.begin(&unit, late, true);
             self.current = Some((unit, 0));
             return Served::Until(now);
         }

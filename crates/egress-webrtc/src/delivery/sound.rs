@@ -1,6 +1,7 @@
 //! Sound on its way to one viewer: each packet at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hub::ring::{Event, Reader};
 use media::Codec;
@@ -66,7 +67,7 @@ impl Sound {
                     if unit.format.codec() != self.codec {
                         return Ok(Served::OtherCodec);
                     }
-                    self.lane.begin(&unit, false);
+                    self.lane.begin(&unit, Duration::ZERO, false);
                     for payload in &unit.packets {
                         self.lane
                             .send(payload, way.unix, way.srtp, way.path, batch)?;

@@ -59,7 +59,12 @@ impl Bench {
     }
 
     fn send(&mut self, unit: &Unit) -> Vec<Vec<u8>> {
-        self.lane.begin(unit, true);
+        self.send_late(unit, 0)
+    }
+
+    /// Sends a unit so many milliseconds after it came.
+    fn send_late(&mut self, unit: &Unit, millis: u64) -> Vec<Vec<u8>> {
+        self.lane.begin(unit, Duration::from_millis(millis), true);
         for payload in &unit.packets {
             self.lane
                 .send(payload, 1, &self.srtp, PATH, &mut self.batch)
@@ -188,6 +193,24 @@ fn pictures_that_come_again_get_times_right_behind_the_last() {
         .map(|pair| pair[1].wrapping_sub(pair[0]))
         .collect();
     assert_eq!(steps, [3600, 3600, 3600, 90, 90, 90]);
+}
+
+#[test]
+fn pictures_that_a_viewer_catches_up_with_have_the_time_of_now() {
+    let mut bench = Bench::new(true);
+    let units: Vec<_> = (0..5).map(|n| bench.unit(n, 100)).collect();
+    // A picture each 40 ms; four are sent within 7 ms, when the fourth is 5 ms old.
+    let late = [120, 80 + 5, 40 + 7, 5 + 2, 0];
+    let times: Vec<u32> = units
+        .iter()
+        .zip(late)
+        .map(|(unit, late)| header(&bench.send_late(unit, late)[0]).timestamp)
+        .collect();
+    let steps: Vec<u32> = times
+        .windows(2)
+        .map(|pair| pair[1].wrapping_sub(pair[0]))
+        .collect();
+    assert_eq!(steps, [5 * 90, 2 * 90, 90, 40 * 90 - 8 * 90]);
 }
 
 #[test]
