@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 
 import { launch, Page } from "./lib/browsers.mjs";
 import { gstCamera } from "./lib/cameras.mjs";
-import { BINARY, configFile, Lunette } from "./lib/lunette.mjs";
+import { apiKey, BINARY, cli, configFile, Lunette } from "./lib/lunette.mjs";
 import { Child, freePort, run } from "./lib/processes.mjs";
 import { Viewer } from "./lib/viewer.mjs";
 import { span, until } from "./lib/wait.mjs";
@@ -17,20 +17,6 @@ const PASSWORD = "correct horse battery";
 const JWT_SECRET = "fedcba9876543210fedcba9876543210";
 
 let camera, lunette, keys, backend, slow;
-
-/** What `lunette` prints, given `input`. */
-async function cli(args, input = "") {
-  const child = new Child("sh", ["-c", `printf %s "$INPUT" | "$0" "$@"`, BINARY, ...args], { name: "cli", env: { INPUT: input } });
-  const { code } = await child.exited;
-  await child.drained;
-  assert.equal(code, 0, child.output);
-  return child.output.trim();
-}
-
-async function apiKey() {
-  const [, key, hash] = /key: +(\S+)\nhash: (\S+)/.exec(await cli(["token", "--api-key"]));
-  return { key, hash };
-}
 
 const base64 = (text) => Buffer.from(text).toString("base64url");
 function jwt(claims, { header = { alg: "HS256" }, signer = (text) => createHmac("sha256", JWT_SECRET).update(text).digest("base64url") } = {}) {

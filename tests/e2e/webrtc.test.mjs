@@ -6,7 +6,7 @@ import { ADDRESS, alone, OUTSIDE } from "./lib/alone.mjs";
 import { launch, Page } from "./lib/browsers.mjs";
 import { gstCamera } from "./lib/cameras.mjs";
 import { blockUdp, narrow } from "./lib/line.mjs";
-import { Lunette } from "./lib/lunette.mjs";
+import { apiKey, Lunette } from "./lib/lunette.mjs";
 import { assertPlays } from "./lib/pictures.mjs";
 import { Relay } from "./lib/relay.mjs";
 import { span, until } from "./lib/wait.mjs";
@@ -90,6 +90,38 @@ describe("WHEP in Chromium", () => {
     assert.equal((await fetch(session, { method: "DELETE" })).status, 404);
     await until("the browser knows", async () => /failed|disconnected|closed/.test((await viewer.inbound()).connected));
     await viewer.remove();
+  });
+
+  test("who watches by a key that is taken away, or by a token that ends, is sent away and told why; who has another key goes on", { timeout: 60_000 }, async () => {
+    const [admin, guest, friend] = await Promise.all([apiKey(), apiKey(), apiKey()]);
+    const send = async (method, path, body) => {
+      const headers = { "Content-Type": "application/json", Authorization: `Bearer ${admin.key}` };
+      const answer = await fetch(`${lunette.http}/api/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+      assert.ok(answer.ok, `${answer.status}: ${await answer.clone().text()}`);
+      return answer.json();
+    };
+    const change = (keys) => send("PATCH", "config/auth?force=true", { keys });
+    await change({ admin: { hash: admin.hash, role: "admin" }, guest: { hash: guest.hash, role: "viewer" }, friend: { hash: friend.hash, role: "viewer" } });
+    try {
+      await assert.rejects(page.whep("opus", { id: "nobody" }), /401/);
+      const { token } = await send("POST", "media-tokens", { stream: "opus", expires_in: 4 });
+      const watch = async (id, token) => {
+        const viewer = await page.whep("opus", { id, token, data: true });
+        await viewer.pictures(5);
+        return viewer;
+      };
+      const [leaves, ends, stays] = await Promise.all([watch("guest", guest.key), watch("signed", token), watch("friend", friend.key)]);
+      await change({ guest: null });
+      for (const viewer of [leaves, ends]) {
+        await until("it is sent away", async () => (await viewer.told()).at(-1) === "closed", 20_000);
+        assert.equal((await viewer.told()).at(-2), '{"type":"state","state":"ended","reason":"forbidden"}');
+      }
+      const from = (await stays.report()).pictures.length;
+      assertPlays((await stays.pictures(25, from)).pictures);
+      for (const viewer of [leaves, ends, stays]) await viewer.remove();
+    } finally {
+      await change({ admin: null, guest: null, friend: null });
+    }
   });
 
   for (const [id, reason] of [["bframes", "b_frames"], ["hevc", "unsupported_codec"]]) {

@@ -3,6 +3,7 @@ use std::sync::PoisonError;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,8 @@ struct Inner {
     supervisors: Mutex<Supervisors>,
     timings: Arc<Timings>,
     board: Board,
+    /// Where Sources run; with those who supervise them without one.
+    sources: Option<Handle>,
 }
 
 /// The tasks that supervise Channels.
@@ -37,7 +40,7 @@ struct Supervisors {
 
 impl Supervisors {
     /// Has `channel` run, once the one before it under these ids is over.
-    fn begin(&mut self, channel: &Channel) {
+    fn begin(&mut self, channel: &Channel, sources: Option<Handle>) {
         let key = (channel.stream().clone(), channel.id().clone());
         let before = self.leaving.get(&key).cloned();
         let shared = Arc::clone(&channel.0);
@@ -46,7 +49,7 @@ impl Supervisors {
             if let Some(before) = before {
                 before.cancelled().await;
             }
-            supervise(shared).await;
+            supervise(shared, sources).await;
         });
     }
 
@@ -112,6 +115,20 @@ impl Registry {
     /// An empty Registry.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty Registry whose Sources run on `sources`, with threads of their own: a thousand cameras that send at the same
+    /// instant then delay nobody but each other.
+    pub fn with_sources_on(sources: Handle) -> Self {
+        Self(Arc::new(Inner {
+            sources: Some(sources),
+            ..Inner::default()
+        }))
+    }
+
+    /// The runtime that Sources have to themselves, where they do.
+    pub fn runtime_of_sources(&self) -> Option<&Handle> {
+        self.0.sources.as_ref()
     }
 
     /// Makes what runs equal to what is wished for, and touches only what differs: Viewers of all other
@@ -259,7 +276,7 @@ impl Registry {
             Arc::clone(&self.0.timings),
             self.0.board.clone(),
         );
-        supervisors.begin(&channel);
+        supervisors.begin(&channel, self.0.sources.clone());
         channel
     }
 

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -27,10 +28,11 @@ struct Supervisor {
     lifecycle: Lifecycle,
     wish: Wish,
     run: Option<Run>,
+    sources: Handle,
 }
 
-/// Supervises `shared` until it is gone.
-pub(crate) async fn supervise(shared: Arc<Shared>) {
+/// Supervises `shared` until it is gone. Its Source runs on `sources`, or here.
+pub(crate) async fn supervise(shared: Arc<Shared>, sources: Option<Handle>) {
     let span = info_span!("channel", stream = %shared.stream, channel = %shared.id);
     let wish = shared.wish();
     let lifecycle = Lifecycle::new(wish.policy);
@@ -39,6 +41,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
         lifecycle,
         wish,
         run: None,
+        sources: sources.unwrap_or_else(Handle::current),
     }
     .serve()
     .instrument(span)
@@ -110,7 +113,7 @@ impl Supervisor {
         let publisher = Publisher::new(shared, number, cancel.clone());
         let source = Arc::clone(&self.wish.source);
         let work = async move { source.run(publisher).await };
-        let task = tokio::spawn(work.in_current_span());
+        let task = self.sources.spawn(work.in_current_span());
         self.run = Some(Run {
             number,
             task,

@@ -10,6 +10,7 @@ use axum::Router;
 use demo_camera::DemoCamera;
 use egress_webrtc::{Offers, WebRtc};
 use hub::Registry;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,9 @@ pub(crate) fn run(wanted: &Serve) -> anyhow::Result<()> {
     let log = &origin.loaded.config.log;
     let filter = wanted.log.filter.as_deref();
     let log = logging::start(filter, log.level, wanted.log.format.unwrap_or(log.format))?;
-    runtime()?.block_on(serve(wanted, origin, log))
+    // Cameras get threads of their own: a thousand that send at the same instant hold up no answer and no viewer.
+    let cameras = runtime("camera")?;
+    runtime("lunette")?.block_on(serve(wanted, origin, log, cameras.handle()))
 }
 
 /// Asks the server at `address` whether it lives.
@@ -59,7 +62,7 @@ pub(crate) fn demo_camera(
 ) -> anyhow::Result<()> {
     let format = log.format.unwrap_or(LogFormat::Text);
     logging::start(log.filter.as_deref(), Level::default(), format)?;
-    runtime()?.block_on(async {
+    runtime("lunette")?.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone(), |_| std::future::ready(()))?;
         let user = user.map(|user| demo_camera::User {
@@ -76,14 +79,20 @@ pub(crate) fn demo_camera(
     })
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn runtime(threads: &str) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
+        .thread_name(threads)
         .enable_all()
         .build()
         .context("can't start the runtime")
 }
 
-async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Result<()> {
+async fn serve(
+    wanted: &Serve,
+    origin: Origin,
+    log: LogControl,
+    cameras: &Handle,
+) -> anyhow::Result<()> {
     origin.warn();
     let cameras_stop = CancellationToken::new();
     let origin = origin.or_demo(&cameras_stop).await?;
@@ -96,7 +105,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let room = Room::new(raise_open_files(), settings.entry.clone());
     let doors = Doors::open(address, &config.tls, &room, &stop)?;
     let address = doors.address().unwrap_or(address);
-    let registry = Registry::new();
+    let registry = Registry::with_sources_on(cameras.clone());
     let webrtc = webrtc(settings.webrtc.subscribe(), &registry, &stop)?;
     let guard = Guard::new(&said.auth(&config), doors.are_local(), &stop)?;
     tokio::spawn(guard.clone().see_guests_off());
@@ -127,7 +136,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
     let app = Entry::before(settings.entry.clone(), app);
     warn_if_open(address, &guard);
     let (webrtc, rtsp) = (tokio::spawn(webrtc.run()), tokio::spawn(rtsp.run()));
-    tell_where(address, &config);
+    tell_where(address, &config, cameras);
     doors.serve(app, stop).await;
     tracing::info!(event = "stopping", "stopping");
     // Its viewers are told before their streams go.
@@ -139,7 +148,7 @@ async fn serve(wanted: &Serve, origin: Origin, log: LogControl) -> anyhow::Resul
 }
 
 /// Tells everybody who wants to know that we serve, with the pages at `address`.
-fn tell_where(address: SocketAddr, config: &Config) {
+fn tell_where(address: SocketAddr, config: &Config, cameras: &Handle) {
     let version = env!("LUNETTE_VERSION");
     tracing::info!(event = "serving", %address, version, "serving");
     let base = &config.server.base_path;
@@ -147,7 +156,7 @@ fn tell_where(address: SocketAddr, config: &Config) {
         "Lunette is at {}{base}/",
         url(address, config.tls.at_main_address())
     ));
-    service::ready();
+    service::ready(cameras);
 }
 
 /// WebRTC as `settings` have it.

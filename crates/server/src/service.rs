@@ -2,17 +2,23 @@
 //! Where there is none, nobody is told.
 
 use sd_notify::NotifyState;
+use tokio::runtime::Handle;
 
-/// Says that we serve. Where a watchdog wants signs of life, it gets them as long as the runtime runs tasks.
-pub(crate) fn ready() {
+/// Says that we serve. Where a watchdog wants signs of life, it gets them as long as this runtime and that of the cameras
+/// run tasks.
+pub(crate) fn ready(cameras: &Handle) {
     tell(NotifyState::Ready);
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return;
     };
+    let cameras = cameras.clone();
     tokio::spawn(async move {
         let mut beat = tokio::time::interval(patience / 3);
         loop {
             beat.tick().await;
+            if cameras.spawn(std::future::ready(())).await.is_err() {
+                return;
+            }
             tell(NotifyState::Watchdog);
         }
     });

@@ -1,4 +1,5 @@
 /** The product: one process with a configuration of its own, on a free port. */
+import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
@@ -92,4 +93,19 @@ export function configFile(text) {
   const path = join(mkdtempSync(join(WORK, "config-")), "lunette.toml");
   writeFileSync(path, text, { mode: 0o600 });
   return path;
+}
+
+/** What `lunette` prints, given `input`. */
+export async function cli(args, input = "") {
+  const child = new Child("sh", ["-c", `printf %s "$INPUT" | "$0" "$@"`, BINARY, ...args], { name: "cli", env: { INPUT: input } });
+  const { code } = await child.exited;
+  await child.drained;
+  assert.equal(code, 0, child.output);
+  return child.output.trim();
+}
+
+/** A new API key, and its hash for the configuration. */
+export async function apiKey() {
+  const [, key, hash] = /key: +(\S+)\nhash: (\S+)/.exec(await cli(["token", "--api-key"]));
+  return { key, hash };
 }

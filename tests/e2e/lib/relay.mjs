@@ -9,6 +9,7 @@ export class Relay {
   /** A socket for each viewer, by its address. */
   #viewers = new Map();
   #busy = { up: 0, down: 0 };
+  #underWay = new Set();
   /** How many datagrams went through, were lost, and came twice. */
   counts = { through: 0, lost: 0, twice: 0 };
 
@@ -42,6 +43,7 @@ export class Relay {
   }
 
   close() {
+    this.#underWay.forEach(clearTimeout);
     this.rebind();
     this.outside.close();
   }
@@ -67,8 +69,15 @@ export class Relay {
     this.counts.twice += copies - 1;
     for (let copy = 0; copy < copies; copy++) {
       const wait = free - now + delay + jitter * (2 * Math.random() - 1);
-      if (wait < 0.5) send();
-      else setTimeout(send, wait);
+      if (wait < 0.5) {
+        send();
+        continue;
+      }
+      const timer = setTimeout(() => {
+        this.#underWay.delete(timer);
+        send();
+      }, wait);
+      this.#underWay.add(timer);
     }
   }
 }

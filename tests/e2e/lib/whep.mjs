@@ -83,9 +83,10 @@ export class WhepPage extends Page {
     return page;
   }
 
-  /** Plays `stream` and calls the viewer `id`. */
-  async whep(stream, { id = stream, ...options } = {}) {
-    const arguments_ = `${JSON.stringify(`${this.http}/stream/${stream}/whep`)}, ${JSON.stringify(options)}`;
+  /** Plays `stream`, with a token where it takes one, and calls the viewer `id`. */
+  async whep(stream, { id = stream, token, ...options } = {}) {
+    const url = `${this.http}/stream/${stream}/whep${token ? `?token=${token}` : ""}`;
+    const arguments_ = `${JSON.stringify(url)}, ${JSON.stringify(options)}`;
     await this.tab.evaluate(`lunetteTest.whep(${arguments_}).then((watched) => { lunetteTest.watched[${JSON.stringify(id)}] = watched; })`);
     return new WhepViewer(this, id);
   }

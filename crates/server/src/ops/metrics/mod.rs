@@ -72,6 +72,7 @@ impl Metrics {
         webrtc: Option<egress_webrtc::Figures>,
     ) -> Self {
         let mut registry = Registry::default();
+        let process = process::Process::new(streams.runtime_of_sources());
         let ours = registry.sub_registry_with_prefix("lunette");
         ours.register(
             "build",
@@ -88,7 +89,7 @@ impl Metrics {
         if let Some(figures) = webrtc {
             ours.register_collector(Box::new(webrtc::WebRtc(figures)));
         }
-        registry.register_collector(Box::new(process::Process::new()));
+        registry.register_collector(Box::new(process));
         Self {
             registry: Arc::new(registry),
             turn: Mutex::default(),

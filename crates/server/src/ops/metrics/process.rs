@@ -1,4 +1,4 @@
-//! The figures of the process, under the names that Prometheus' own libraries use, and those of the runtime.
+//! The figures of the process, under the names that Prometheus' own libraries use, and those of the runtimes.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,8 @@ use super::super::encoding::{counters, gauges};
 pub(super) struct Process {
     /// In seconds since the Unix epoch.
     started: f64,
-    runtime: RuntimeMetrics,
+    /// Ours, and that of the cameras.
+    runtimes: Vec<RuntimeMetrics>,
 }
 
 /// What the kernel tells of us. What it does not tell is left out.
@@ -28,13 +29,21 @@ struct Memory {
 }
 
 impl Process {
-    /// Needs a tokio runtime.
-    pub(super) fn new() -> Self {
+    /// Figures of the runtime that this is called in, and of `others`. Needs a tokio runtime.
+    pub(super) fn new(others: Option<&Handle>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             started: now.unwrap_or_default().as_secs_f64(),
-            runtime: Handle::current().metrics(),
+            runtimes: [Handle::current().metrics()]
+                .into_iter()
+                .chain(others.map(Handle::metrics))
+                .collect(),
         }
+    }
+
+    /// Of all runtimes together.
+    fn sum(&self, of: impl Fn(&RuntimeMetrics) -> usize) -> u64 {
+        self.runtimes.iter().map(of).sum::<usize>() as u64
     }
 }
 
@@ -80,19 +89,19 @@ impl Collector for Process {
                 "tokio_workers",
                 None,
                 "Threads that run tasks",
-                Some(self.runtime.num_workers() as u64),
+                Some(self.sum(RuntimeMetrics::num_workers)),
             ),
             (
                 "tokio_tasks",
                 None,
                 "Tasks that have not ended",
-                Some(self.runtime.num_alive_tasks() as u64),
+                Some(self.sum(RuntimeMetrics::num_alive_tasks)),
             ),
             (
                 "tokio_global_queue_depth",
                 None,
                 "Tasks that wait for a thread, beside those in a thread's own queue",
-                Some(self.runtime.global_queue_depth() as u64),
+                Some(self.sum(RuntimeMetrics::global_queue_depth)),
             ),
         ] {
             if let Some(value) = value {
