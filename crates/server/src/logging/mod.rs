@@ -17,19 +17,23 @@ use self::form::Form;
 use crate::config::{Level, LogFormat};
 
 /// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
-const OURS: [&str; 12] = [
+const OURS: [&str; 16] = [
     "lunette",
-    "auth",
-    "hub",
-    "ingest_rtsp",
-    "egress_mse",
-    "egress_hls",
-    "egress_webrtc",
     "audio",
+    "auth",
     "demo_camera",
+    "egress_hls",
+    "egress_mp4",
+    "egress_mse",
+    "egress_rtsp",
+    "egress_webrtc",
+    "fanout",
+    "fmp4",
+    "hub",
+    "ingest_rtmp",
+    "ingest_rtsp",
     "media",
     "rtsp",
-    "fmp4",
 ];
 
 /// Begins to log. `wanted` is a level or tracing's directives, from the command line or the environment;
@@ -177,6 +181,25 @@ mod tests {
             text.contains("hub=debug") && text.contains("warn"),
             "{text}"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn no_crate_of_ours_is_forgotten() -> anyhow::Result<()> {
+        let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let mut found = Vec::new();
+        for one in std::fs::read_dir(crates)? {
+            let name = one?.file_name().to_string_lossy().replace('-', "_");
+            match name.as_str() {
+                "server" => found.push("lunette".to_owned()),
+                "testing" => {}
+                _ => found.push(name),
+            }
+        }
+        found.sort();
+        let mut ours = OURS.map(str::to_owned);
+        ours.sort();
+        assert_eq!(found, ours);
         Ok(())
     }
 
