@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 
 import { gstCamera, scriptedCamera } from "./lib/cameras.mjs";
 import { BINARY, configFile, Lunette } from "./lib/lunette.mjs";
-import { Child, freePort, ROOT, run, WORK } from "./lib/processes.mjs";
+import { Child, NOBODY, ROOT, run, WORK } from "./lib/processes.mjs";
 import { Viewer } from "./lib/viewer.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -39,7 +39,7 @@ const asked = (expression) => expression.match(/\b(?:lunette|process|tokio)_\w+/
 describe("operations", { concurrency: 3 }, () => {
   test("promtool has nothing against the figures, and the dashboard and the alerts ask for no others", { timeout: 60_000 }, async () => {
     const camera = await gstCamera({ files: { cam: "small.mp4" } });
-    const lunette = await Lunette.start({ streams: { cam: camera.url(), away: `rtsp://127.0.0.1:${await freePort()}/none` } });
+    const lunette = await Lunette.start({ streams: { cam: camera.url(), away: `rtsp://${NOBODY}/none` } });
     const viewer = new Viewer(lunette.mse("cam"));
     const lost = new Viewer(lunette.mse("away"));
     await viewer.frames(5);
@@ -112,7 +112,7 @@ describe("operations", { concurrency: 3 }, () => {
     const rubbish = await scriptedCamera({ fault: "noise", good: 0.2, bad: 5 });
     const hung = await gstCamera({ files: { cam: "small.mp4" } });
     hung.freeze();
-    const streams = { rubbish: rubbish.url("plain"), mute: odd.url("mute"), hung: hung.url(), away: `rtsp://127.0.0.1:${await freePort()}/none` };
+    const streams = { rubbish: rubbish.url("plain"), mute: odd.url("mute"), hung: hung.url(), away: `rtsp://${NOBODY}/none` };
     for (let n = 0; n < 40; n++) streams[`nowhere${n}`] = "rtsp://192.0.2.1/none";
     const lunette = await Lunette.start({ streams, defaults: { on_demand: false } });
     const times = [];
@@ -132,7 +132,7 @@ describe("operations", { concurrency: 3 }, () => {
 
   test("the log in JSON is one flat object a line, with the names that docs/deploy.md has", { timeout: 60_000 }, async () => {
     const camera = await gstCamera({ files: { cam: "small.mp4" } });
-    const lunette = await Lunette.start({ streams: { cam: camera.url(), away: `rtsp://127.0.0.1:${await freePort()}/none` }, tables: { log: { format: "json" }, server: { drain: "100ms" } }, defaults: { linger: "0s" } });
+    const lunette = await Lunette.start({ streams: { cam: camera.url(), away: `rtsp://${NOBODY}/none` }, tables: { log: { format: "json" }, server: { drain: "100ms" } }, defaults: { linger: "0s" } });
     const viewer = new Viewer(lunette.mse("cam"));
     const lost = new Viewer(lunette.mse("away"));
     await viewer.frames(5);

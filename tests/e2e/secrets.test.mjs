@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { gstCamera } from "./lib/cameras.mjs";
 import { BINARY, configFile, Lunette } from "./lib/lunette.mjs";
-import { Child, freePort } from "./lib/processes.mjs";
+import { Child, NOBODY } from "./lib/processes.mjs";
 import { Viewer } from "./lib/viewer.mjs";
 
 const PASSWORD = "hunter2-s3cr3t";
@@ -32,7 +32,7 @@ test("a camera password appears nowhere in a trace log, in the API, or in what v
       keys: { url: digest.url(), username: "viewer", password: PASSWORD },
       udp: { url: inUrl(digest), transport: "udp" },
       missing: inUrl(digest, "missing"),
-      refused: `rtsp://nobody:${PASSWORD}@127.0.0.1:${await freePort()}/cam`,
+      refused: `rtsp://nobody:${PASSWORD}@${NOBODY}/cam`,
       wrong: `rtsp://nobody:${PASSWORD}@127.0.0.1:${digest.port}/cam`,
       unknown: `rtsp://nobody:${PASSWORD}@no-such-host.invalid/cam`,
       tls: `rtsps://nobody:${PASSWORD}@127.0.0.1:${digest.port}/cam`,

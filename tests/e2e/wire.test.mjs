@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { gstCamera } from "./lib/cameras.mjs";
-import { freePort } from "./lib/processes.mjs";
+import { NOBODY } from "./lib/processes.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { fragment, isInit } from "./lib/mp4.mjs";
 import { mp4box, save, ffprobe } from "./lib/parsers.mjs";
@@ -24,7 +24,7 @@ describe("MSE over WebSocket", { concurrency: 3 }, () => {
         "front.channels.sub": { url: camera.url("sub") },
         hevc: camera.url("hevc"),
         flip: camera.url("flip"),
-        away: `rtsp://127.0.0.1:${await freePort()}/none`,
+        away: `rtsp://${NOBODY}/none`,
       },
       defaults: { linger: "1s" },
     });

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -13,8 +13,6 @@ use crate::Error;
 use crate::settings::{Settings, UDP_PORT, UdpPorts};
 use crate::udp::{Sessions, Udp};
 
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
 /// How much the kernel holds of what was not sent yet, in bytes: a slow viewer must be seen to be slow.
 #[cfg(target_os = "linux")]
 const NOT_SENT_LOWAT: u32 = 128 << 10;
@@ -79,7 +77,7 @@ pub fn tune(stream: &TcpStream) -> io::Result<()> {
 /// The socket as configured, or at any port where that may be; `old`, which is about to be closed, is no hindrance.
 pub(crate) fn listen(settings: &Settings, old: Option<&TcpListener>) -> Result<TcpListener, Error> {
     let wanted = settings.listen;
-    let error = match beside(wanted, old) {
+    let error = match listen::listen(wanted, old) {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };
@@ -90,42 +88,10 @@ pub(crate) fn listen(settings: &Settings, old: Option<&TcpListener>) -> Result<T
     if !settings.any_port {
         return Err(refused);
     }
-    let listener = bind(SocketAddr::new(wanted.ip(), 0), false).map_err(|_| refused)?;
+    let listener = listen::listen(SocketAddr::new(wanted.ip(), 0), None).map_err(|_| refused)?;
     let address = listener.local_addr().ok();
     tracing::warn!(%error, ?address, "RTSP takes another port; set [rtsp] listen to one that is free");
     Ok(listener)
-}
-
-/// One address may include the other: for a moment both sockets say that they share.
-fn beside(address: SocketAddr, old: Option<&TcpListener>) -> io::Result<TcpListener> {
-    let Some(old) = old.map(SockRef::from) else {
-        return bind(address, false);
-    };
-    old.set_reuse_port(true)?;
-    let bound = bind(address, true);
-    old.set_reuse_port(false)?;
-    bound
-}
-
-fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // A restart must not wait for the connections of the run before.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        // All addresses are those of IPv4, too, whatever the system takes for granted.
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_port(beside)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    // Nobody else shall listen there unnoticed.
-    socket.set_reuse_port(false)?;
-    TcpListener::from_std(socket.into())
 }
 
 fn datagrams(

@@ -16,15 +16,21 @@ const READY_MS = 30_000;
 const SAY_POLL_MS = 20;
 let children = 0;
 
-/** A port of 127.0.0.1 that is free now. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+/** Where nobody listens, ever: the port of a service that nobody runs, and that only root could. */
+export const NOBODY = "127.0.0.1:1";
+/** Below the ports that the kernel gives to those who ask for any. */
+const PORTS = { from: 20_000, to: 32_000 };
+
+/** A port of 127.0.0.1 that is free now, and that nobody gets who asks for any. */
+export async function freePort() {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    const isFree = await new Promise((resolve) => {
+      const server = createServer().once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 /** A process that the kernel kills when this one dies. Its output goes to a file in .work/logs. */

@@ -17,7 +17,7 @@ use self::form::Form;
 use crate::config::{Level, LogFormat};
 
 /// Our own crates, whose events the level is about. The dependencies' are warnings and worse at every level.
-const OURS: [&str; 16] = [
+const OURS: [&str; 17] = [
     "lunette",
     "audio",
     "auth",
@@ -32,6 +32,7 @@ const OURS: [&str; 16] = [
     "hub",
     "ingest_rtmp",
     "ingest_rtsp",
+    "listen",
     "media",
     "rtsp",
 ];

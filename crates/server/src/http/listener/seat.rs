@@ -1,17 +1,13 @@
 //! Where a listener listens, and how it moves from there to another address.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::tls::Tls;
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// A socket, and TLS on what it accepts.
 #[derive(Debug)]
@@ -47,28 +43,10 @@ struct Place {
 }
 
 impl Seat {
-    /// Listens on `address`; where that is all addresses and the system has no IPv6, on those of IPv4. Sockets of
-    /// `ours` are no hindrance: one that is about to be closed may be at an address that this one includes.
+    /// Listens on `address`, beside `ours`.
     pub(crate) fn bind(address: SocketAddr, ours: &[Arc<TcpListener>]) -> io::Result<Self> {
-        let share = |shared| {
-            ours.iter()
-                .try_for_each(|other| SockRef::from(other).set_reuse_port(shared))
-        };
-        share(true)?;
-        let bound = bind(address, !ours.is_empty());
-        share(false)?;
-        let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-        let socket = match bound {
-            Err(error)
-                if address.ip() == Ipv6Addr::UNSPECIFIED
-                    && error.kind() != io::ErrorKind::AddrInUse =>
-            {
-                bind(v4, false).map_err(|_| error)
-            }
-            bound => bound,
-        }?;
-        let (socket, tls) = (Arc::new(socket), None);
-        Ok(Self { socket, tls })
+        let socket = Arc::new(listen::listen(address, ours.iter().map(AsRef::as_ref))?);
+        Ok(Self { socket, tls: None })
     }
 
     /// The same in TLS, or without.
@@ -86,28 +64,6 @@ impl Seat {
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
-}
-
-/// A socket that listens on `address`; `beside` others of ours, who let it, if there are some.
-fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // A restart must not wait for the connections of the run before.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        // All addresses are those of IPv4, too, whatever the system takes for granted.
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_port(beside)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    // Nobody else shall listen there unnoticed, another server of the same user neither.
-    socket.set_reuse_port(false)?;
-    TcpListener::from_std(socket.into())
 }
 
 impl Mover {
