@@ -189,7 +189,7 @@ impl Delivery {
                 sequence,
                 following,
             } if ssrc == ours => {
-                picture.resend(sequence, following, stage, way, batch)?;
+                return picture.resend(sequence, following, stage, way, batch);
             }
             Feedback::Keyframe { ssrc } if ssrc == ours => {
                 way.counts.keyframe_requests.one();
@@ -200,11 +200,7 @@ impl Delivery {
                 let clock = NtpTime::from_unix_nanos(way.unix).middle();
                 picture.reported(report, clock, way.now);
             }
-            Feedback::Arrivals { report } => {
-                if let Some(history) = &mut picture.lane.history {
-                    history.report(report, |line| picture.pace.arrived(line, way.now));
-                }
-            }
+            Feedback::Arrivals { report } => picture.arrived(report, way.now),
             _ => {}
         }
         Ok(false)

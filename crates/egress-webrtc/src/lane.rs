@@ -41,20 +41,23 @@ pub(crate) struct Wire {
     pub(crate) abs_send_time: Option<u8>,
     /// The number of the transport-wide sequence number extension.
     pub(crate) transport_wide: Option<u8>,
+    /// The viewer makes an estimate of its own, of packets without such a number: they have one only while we ask how they arrive.
+    pub(crate) estimates: bool,
     pub(crate) clock_rate: u32,
 }
 
 impl Wire {
     /// How many words of header extensions a packet has.
-    fn words(&self) -> u16 {
-        let all = [self.playout_delay, self.abs_send_time, self.transport_wide];
+    fn words(&self, numbered: bool) -> u16 {
+        let number = self.transport_wide.filter(|_| numbered);
+        let all = [self.playout_delay, self.abs_send_time, number];
         all.into_iter().flatten().count() as u16
     }
 
     /// RFC 8285, one-byte form: each a number, its length less one, and 2 or 3 bytes.
     fn extensions(&self, buffer: &mut Vec<u8>, keep: u16, now: i64, number: Option<u16>) {
         buffer.extend_from_slice(&EXTENSION_PROFILE);
-        buffer.extend_from_slice(&self.words().to_be_bytes());
+        buffer.extend_from_slice(&self.words(number.is_some()).to_be_bytes());
         if let Some(id) = self.playout_delay {
             // The least delay and the greatest, 12 bits each, in units of 10 ms.
             let [_, a, b, c] = (u32::from(keep) << 12 | u32::from(keep + SPARE)).to_be_bytes();
@@ -89,6 +92,8 @@ pub(crate) struct Lane {
     keep: u16,
     /// Where the viewer reports arrivals.
     pub(crate) history: Option<Box<History>>,
+    /// We ask how packets arrive.
+    asked: bool,
     packets: u32,
     octets: u32,
     report_at: Option<Instant>,
@@ -120,6 +125,7 @@ impl Lane {
             sent: VecDeque::new(),
             keep: 0,
             history: wire.transport_wide.map(|_| Box::default()),
+            asked: false,
             packets: 0,
             octets: 0,
             report_at: None,
@@ -148,6 +154,17 @@ impl Lane {
             count: 0,
             timestamp: (ticks as u32).wrapping_add(self.offset),
         });
+    }
+
+    /// Whether we ask how packets arrive from now on; what went out before a pause tells nothing of them.
+    pub(crate) fn ask(&mut self, asks: bool, paused: bool) {
+        let asked = self.asked;
+        self.asked = asks;
+        match &mut self.history {
+            Some(history) if asks && (paused || !asked) => history.begin(),
+            Some(history) if !asks => history.end(),
+            _ => {}
+        }
     }
 
     /// The viewer is to keep pictures for so long from now on: 30 s at most.
@@ -238,11 +255,13 @@ impl Lane {
         batch: &mut Batch,
     ) -> Result<usize, Error> {
         let (buffer, start) = batch.begin();
-        let extended = self.wire.words() > 0;
-        buffer.extend_from_slice(&head.fixed(extended));
-        if extended {
-            let number = self.history.as_mut().map(|history| {
-                let size = head.size(payload) + 4 * (1 + usize::from(self.wire.words()));
+        let numbered = (self.asked || !self.wire.estimates) && self.history.is_some();
+        let words = self.wire.words(numbered);
+        buffer.extend_from_slice(&head.fixed(words > 0));
+        if words > 0 {
+            let history = self.history.as_mut().filter(|_| numbered);
+            let number = history.map(|history| {
+                let size = head.size(payload) + 4 * (1 + usize::from(words));
                 history.send(size, (now / TICK_NANOS) as u32)
             });
             self.wire.extensions(buffer, self.keep, now, number);

@@ -29,6 +29,7 @@ mod peer;
 mod peers;
 mod plan;
 mod random;
+mod rate;
 mod reorder;
 mod reports;
 mod routes;
@@ -44,6 +45,7 @@ mod stun;
 mod tcp;
 #[cfg(test)]
 mod testing;
+mod train;
 mod twcc;
 mod unit;
 

@@ -1,26 +1,18 @@
-//! How fast one viewer's pictures go out, and whether all of them do. Pure.
-//!
-//! A keyframe is ten times as large as what comes after it: sent at once, it would overflow the queue in front of a slow
-//! line, and lose its own tail. So bytes go out at a pace; a viewer whose line does not hold the stream gets keyframes
-//! alone, whole, until it has been quiet for a while.
+//! How fast one viewer's pictures go out, and whether all of them do: a viewer whose line does not hold the stream gets keyframes
+//! alone, whole, until it has been quiet for a while. Pure.
 
 use std::time::{Duration, Instant};
 
+use crate::rate::{MIN_BURST, Rate};
+use crate::train::Passage;
 use crate::twcc::Line;
 
-/// The pace where nothing is known of the line, in bit/s.
-const FLOOR: u64 = 8_000_000;
-/// No pace is faster: 16 packets a millisecond.
-const CEILING: u64 = 150_000_000;
-/// What may go out at once after a pause: 10 ms at the pace, but a few packets at least.
-const BURST: Duration = Duration::from_millis(10);
-const MIN_BURST: i64 = 16_000;
 /// How long the pacer lets the next packets wait.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
-/// The pace rises by half for so long without loss.
-const RISE: Duration = Duration::from_millis(200);
 /// What an estimate must be above, in percent of the stream's bitrate.
 const ENOUGH: u64 = 85;
+/// An estimate is of packets that we do not ask about; so long after those it is one of all.
+const ASKED: Duration = Duration::from_secs(3);
 /// How long packets wait in front of a line that may be too slow: the one that waits least, by reports of arrivals; and by round trips,
 /// which have the jitter of both ways in them. A way that became longer looks the same: there must be losses, too, as
 /// there are where a queue is full,
@@ -39,21 +31,16 @@ const LATE: Duration = Duration::from_millis(1200);
 /// How long a viewer gets keyframes alone the first time, and at most.
 const FIRST_REST: Duration = Duration::from_secs(4);
 const LONGEST_REST: Duration = Duration::from_secs(30);
-/// Keyframes alone go out at this pace at least, in bit/s.
-const LEAST: u64 = 300_000;
 /// After so long without trouble it is forgotten.
 const PARDON: Duration = Duration::from_secs(30);
 
 /// The pace of one viewer.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// In bit/s.
-    rate: u64,
-    /// Bytes that may go out now; less than none after a large packet.
-    budget: i64,
-    at: Instant,
-    rises_at: Instant,
-    fell: Option<Instant>,
+    rate: Rate,
+    /// The viewer tells how packets arrive when it is asked; and when it was, the last time.
+    tells: bool,
+    asked: Option<Instant>,
     /// What the viewer says gets through, in bit/s.
     estimate: Option<u64>,
     /// Since when that is too little; and whether it was more than before, the last time.
@@ -72,13 +59,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// The pace of a viewer who `tells` how packets arrive, or doesn't.
+    pub(crate) fn new(tells: bool, now: Instant) -> Self {
         Self {
-            rate: FLOOR,
-            budget: MIN_BURST,
-            at: now,
-            rises_at: now + RISE,
-            fell: None,
+            rate: Rate::new(now),
+            tells,
+            asked: None,
             estimate: None,
             low_since: None,
             climbs: false,
@@ -93,48 +79,48 @@ impl Pace {
 
     /// Time has passed; the stream has `bitrate`.
     pub(crate) fn turn(&mut self, now: Instant, bitrate: u64) {
-        let passed = now.saturating_duration_since(self.at);
-        self.at = now;
-        if now >= self.rises_at {
-            self.rises_at = now + RISE;
-            self.rate += self.rate / 2;
-        }
-        let full = FLOOR.max(3 * bitrate / 2);
+        let full = self.rate.full(bitrate);
         let least = match self.estimate {
             _ if !self.resting() => full,
             // What gets through is known, and a keyframe shall be there soon.
-            Some(estimate) => estimate.clamp(LEAST, full),
-            None => LEAST,
+            Some(estimate) => estimate.min(full),
+            None => 0,
         };
-        let most = self.estimate.map_or(CEILING, |estimate| {
-            estimate.saturating_mul(2).clamp(least, CEILING)
-        });
-        self.rate = self.rate.clamp(least.min(most), most);
-        let burst = self.bytes_in(BURST).max(MIN_BURST);
-        self.budget = (self.budget + self.bytes_in(passed)).min(burst);
-    }
-
-    fn bytes_in(&self, span: Duration) -> i64 {
-        (self.rate as u128 * span.as_nanos() / 8_000_000_000) as i64
+        let most = match self.estimate {
+            Some(estimate) if !self.tells => estimate.saturating_mul(2).max(least),
+            _ => u64::MAX,
+        };
+        self.rate.turn(now, least, most);
     }
 
     /// Whether a packet may go out now.
     pub(crate) fn allows(&self) -> bool {
-        self.budget > 0
+        self.rate.allows()
     }
 
     /// So many bytes went out.
     pub(crate) fn spend(&mut self, bytes: usize) {
-        self.budget -= bytes as i64;
+        self.rate.spend(bytes);
     }
 
-    /// Packets were lost, and are sent again: the pace rises no more for a while, and falls, once for what was lost together.
-    pub(crate) fn lost(&mut self, now: Instant) {
-        self.rises_at = now + 5 * RISE;
-        if self.fell.is_none_or(|fell| now >= fell + RISE / 2) {
-            self.fell = Some(now);
-            self.rate -= self.rate / 4;
+    /// Whether to ask how packets arrive, of which so many `bytes` are to go out in a row.
+    pub(crate) fn asks(&mut self, bytes: usize, now: Instant) -> bool {
+        let asks = self.tells && bytes > MIN_BURST as usize && self.rate.learns(now);
+        if asks {
+            self.asked = Some(now);
         }
+        asks
+    }
+
+    /// How packets that went out at this pace got through. Answers whether there is another one from now on.
+    pub(crate) fn passed(&mut self, passage: &Passage, now: Instant) -> bool {
+        tracing::trace!(?passage, "a viewer's packets");
+        self.rate.heard(passage, now)
+    }
+
+    /// Packets were lost, and are sent again.
+    pub(crate) fn lost(&mut self, now: Instant) {
+        self.rate.lost(now);
     }
 
     /// Whether keyframes alone go out.
@@ -158,7 +144,9 @@ impl Pace {
         // After a rest an estimate is low and climbs: that is no bad news.
         let before = self.estimate.replace(bits);
         self.climbs = before.is_some_and(|before| bits > before);
-        if bits.saturating_mul(100) >= bitrate * ENOUGH {
+        let asked = self.asked.map(|asked| now.saturating_duration_since(asked));
+        let partial = asked.is_some_and(|since| since < ASKED);
+        if partial || bits.saturating_mul(100) >= bitrate * ENOUGH {
             self.low_since = None;
         } else if !self.climbs {
             self.low_since.get_or_insert(now);
@@ -191,6 +179,9 @@ impl Pace {
             let mean = (3 * u16::from(self.lost.1) + u16::from(lost)) / 4;
             self.lost = (lost, mean as u8);
             self.poor(lost >= MUCH_LOST, now);
+            if lost == 0 && !self.tells && wait.is_none_or(|wait| wait < QUEUE / 2) {
+                self.rate.clean(now);
+            }
         }
         self.judge(now);
     }

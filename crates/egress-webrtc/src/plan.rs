@@ -136,6 +136,7 @@ impl Plan {
             playout_delay: extension(PLAYOUT_DELAY),
             abs_send_time: extension(ABS_SEND_TIME),
             transport_wide: extension(TRANSPORT_WIDE),
+            estimates: chosen.feedback.contains(&"goog-remb"),
             clock_rate: format.clock_rate(),
         };
         let codec = format.codec();

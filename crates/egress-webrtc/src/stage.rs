@@ -252,7 +252,7 @@ async fn run(channel: Channel, closing: Closing, clock: Clock) {
     shared.end.get_or_init(|| end);
 }
 
-/// How many bits of picture there are a second, over some seconds.
+/// How many bits of picture there are a second, over some seconds: from keyframe to keyframe, or a large one would be taken for many.
 #[derive(Debug, Default)]
 struct Rate {
     since: Option<i64>,
@@ -261,13 +261,15 @@ struct Rate {
 }
 
 impl Rate {
-    /// How long is counted at a time, in nanoseconds.
+    /// How long is counted at a time, at least, and where no keyframe comes, in nanoseconds.
     const SPAN: i64 = NANOS;
+    const LONG_SPAN: i64 = 5 * NANOS;
 
     fn push(&mut self, frame: &Frame) -> u64 {
         let at = frame.dts_nanos();
         let passed = at - *self.since.get_or_insert(at);
-        if passed >= Self::SPAN {
+        let whole = passed >= Self::SPAN && frame.keyframe || passed >= Self::LONG_SPAN;
+        if whole {
             let now = (self.bits as f64 * NANOS as f64 / passed as f64) as u64;
             self.known = if self.known == 0 {
                 now
@@ -275,7 +277,7 @@ impl Rate {
                 (3 * self.known + now) / 4
             };
         }
-        if !(0..Self::SPAN).contains(&passed) {
+        if whole || passed < 0 {
             (self.since, self.bits) = (Some(at), 0);
         }
         self.bits += 8 * frame.data.len() as u64;

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::train::{Passage, Train};
+
 /// How many packets are remembered: a second of a camera of 9 Mbit/s, where reports come four times a second at least.
 const REMEMBERED: usize = 1024;
 /// How many packets one report may be about.
@@ -15,7 +17,7 @@ const SPAN: u32 = 500_000 / TICK;
 /// How long the shortest delay is taken for that of the empty line: for as long to twice as long.
 const BASE_SPAN: u32 = 15_000_000 / TICK;
 /// The unit of times in reports, and here, in microseconds; and that of a report's reference time, in ticks.
-const TICK: u32 = 250;
+pub(crate) const TICK: u32 = 250;
 const REFERENCE: i64 = 256;
 /// The nanoseconds of a tick.
 pub(crate) const TICK_NANOS: i64 = 1000 * TICK as i64;
@@ -43,13 +45,17 @@ pub(crate) struct Line {
 }
 
 /// What went out to one viewer, and what is known of its arrival.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
     next: u16,
     sent: Vec<Sent>,
     span: Option<Span>,
     /// The shortest delays of this time and of the time before, and since when this time is.
     base: Option<(i64, i64, u32)>,
+    /// What goes out in a row at the present pace, the number that it began with, and the one after its last.
+    train: Train,
+    from: u16,
+    to: Option<u16>,
 }
 
 /// What is known of the present time.
@@ -65,11 +71,29 @@ struct Span {
     arrivals: (i64, i64),
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            sent: Vec::new(),
+            span: None,
+            base: None,
+            train: Train::default(),
+            from: 0,
+            to: Some(0),
+        }
+    }
+}
+
 impl History {
     /// The number of the packet that goes out now, at `at` ticks.
     pub(crate) fn send(&mut self, size: usize, at: u32) -> u16 {
         let number = self.next;
         self.next = number.wrapping_add(1);
+        if self.to.is_some() && number == self.from {
+            // Numbers begin anew.
+            self.to = Some(number);
+        }
         let sent = Sent {
             number,
             size: size as u16,
@@ -84,12 +108,38 @@ impl History {
         number
     }
 
-    /// Reads a report: what follows the sources in it. Answers how the line was whenever enough is known for that.
-    pub(crate) fn report(&mut self, body: &[u8], mut tell: impl FnMut(Line)) {
-        let Some(report) = Report::parse(body) else {
-            return;
-        };
-        for (number, arrival) in report {
+    /// A train begins.
+    pub(crate) fn begin(&mut self) {
+        (self.train, self.from, self.to) = (Train::default(), self.next, None);
+    }
+
+    /// What goes out from now on is no part of the train.
+    pub(crate) fn end(&mut self) {
+        self.to.get_or_insert(self.next);
+    }
+
+    /// The pace is another one now: of the train that is under way the rest counts as one of its own.
+    pub(crate) fn renew(&mut self) {
+        if self.to.is_none() {
+            self.begin();
+        } else {
+            self.to = Some(self.from);
+        }
+    }
+
+    fn in_train(&self, number: u16) -> bool {
+        let place = number.wrapping_sub(self.from);
+        place
+            < self
+                .to
+                .map_or(u16::MAX / 2, |to| to.wrapping_sub(self.from))
+    }
+
+    /// Reads a report: what follows the sources in it. Tells how the line was whenever enough is known for that, and answers how
+    /// what goes out at the present pace gets through.
+    pub(crate) fn report(&mut self, body: &[u8], mut tell: impl FnMut(Line)) -> Option<Passage> {
+        let mut newest = None;
+        for (number, arrival) in Report::parse(body)? {
             let place = usize::from(number) % REMEMBERED;
             let Some(sent) = self.sent.get_mut(place) else {
                 continue;
@@ -98,10 +148,16 @@ impl History {
                 continue;
             }
             let sent = *sent;
+            if self.in_train(number) {
+                self.train.note(sent.at, sent.size, arrival);
+                newest = Some(sent.at);
+            }
             if let Some(line) = self.note(sent, arrival) {
                 tell(line);
             }
         }
+        let base = self.base(self.train.least()?, newest?);
+        self.train.passage(base)
     }
 
     fn note(&mut self, sent: Sent, arrival: Option<i64>) -> Option<Line> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hub::ring::{Event, Reader};
 use media::Codec;
+use media::rtp::Payload;
 
 use super::{Served, Way};
 use crate::Error;
@@ -26,6 +27,8 @@ const RESTART_SPAN: Duration = Duration::from_secs(5);
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// Retransmissions get so many bytes a second, and as many at once.
 const RESENT: i64 = 500_000;
+/// How many packets wait to be sent again at most; who misses more asks again.
+const MISSING: usize = 256;
 /// How many of the last retransmissions are remembered, so that who asks twice for a packet that is under way gets it once.
 const REMEMBERED: usize = 128;
 
@@ -46,18 +49,23 @@ pub(super) struct Picture {
     /// Bytes that retransmissions may take.
     resend: i64,
     resend_at: Instant,
+    /// The numbers of packets that are to be sent again.
+    missing: VecDeque<u16>,
     /// The numbers of packets that were sent again lately, and when.
     resent: VecDeque<(u16, Instant)>,
+    /// Nothing was left to be sent: what goes out next is not a part of what went out before.
+    paused: bool,
 }
 
 impl Picture {
     pub(super) fn new((wire, codec): (Wire, Codec), now: Instant) -> Self {
+        let lane = Lane::new(wire);
         Self {
-            lane: Lane::new(wire),
+            pace: Pace::new(lane.history.is_some(), now),
+            lane,
             codec,
             reader: None,
             current: None,
-            pace: Pace::new(now),
             reports: Reports::default(),
             cushion: Cushion::default(),
             caught_up: false,
@@ -65,14 +73,16 @@ impl Picture {
             restarts: 0,
             resend: RESENT,
             resend_at: now,
+            missing: VecDeque::new(),
             resent: VecDeque::new(),
+            paused: true,
         }
     }
 
     /// Takes a place in the ring: from the newest keyframe on.
     pub(super) fn begin(&mut self, stage: &Stage, now: Instant) {
         self.reader = Some(stage.pictures());
-        self.pace = Pace::new(now);
+        self.pace = Pace::new(self.lane.history.is_some(), now);
         self.restarted = now;
     }
 
@@ -83,7 +93,7 @@ impl Picture {
         batch: &mut Batch,
         sent: &mut impl FnMut(&Unit),
     ) -> Result<Served, Error> {
-        self.pace.turn(way.now, stage.bitrate());
+        self.send_missing(stage, way, batch)?;
         while self.pace.allows() {
             if self.current.is_none() {
                 match self.next(way.now) {
@@ -118,7 +128,7 @@ impl Picture {
                 Some(Event::Skipped(_)) => continue,
                 Some(Event::Closed) => return Served::Closed,
                 None => {
-                    self.caught_up = true;
+                    (self.caught_up, self.paused) = (true, true);
                     return Served::All;
                 }
             };
@@ -145,8 +155,38 @@ impl Picture {
                 now.saturating_duration_since(unit.arrival)
             };
             self.lane.begin(&unit, late, true);
+            self.ask(&unit, now);
             self.current = Some((unit, 0));
             return Served::Until(now);
+        }
+    }
+
+    /// Asks how the packets of `unit` arrive, where they have to wait for each other.
+    fn ask(&mut self, unit: &Unit, now: Instant) {
+        let bytes = if self.caught_up {
+            unit.packets.iter().map(Payload::size).sum()
+        } else {
+            usize::MAX
+        };
+        let asks = self.pace.asks(bytes, now);
+        let paused = std::mem::take(&mut self.paused);
+        self.lane.ask(asks, paused);
+    }
+
+    /// The viewer reports when packets arrived.
+    pub(super) fn arrived(&mut self, report: &[u8], now: Instant) {
+        let Some(history) = &mut self.lane.history else {
+            return;
+        };
+        // Of packets that are seldom asked about too little is known for more.
+        let (pace, estimates) = (&mut self.pace, self.lane.wire.estimates);
+        let passage = history.report(report, |line| {
+            if !estimates {
+                pace.arrived(line, now);
+            }
+        });
+        if passage.is_some_and(|passage| self.pace.passed(&passage, now)) {
+            history.renew();
         }
     }
 
@@ -171,6 +211,7 @@ impl Picture {
         }
         self.reader = Some(stage.pictures());
         self.current = None;
+        self.missing.clear();
         self.caught_up = false;
         true
     }
@@ -181,11 +222,12 @@ impl Picture {
         let wait = self.reports.wait();
         tracing::trace!(lost, ?wait, "a viewer's report");
         // Reports of arrivals tell of losses, too, and sooner.
-        let lost = lost.filter(|_| self.lane.history.is_none());
+        let lost = lost.filter(|_| self.lane.history.is_none() || self.lane.wire.estimates);
         self.pace.reported(lost, wait, now);
     }
 
-    /// Sends again what the viewer misses: a packet, and those of the 16 after it whose bit is set.
+    /// Sends again what the viewer misses: a packet, and those of the 16 after it whose bit is set. Answers whether there is more than
+    /// the pace allows now.
     pub(super) fn resend(
         &mut self,
         sequence: u16,
@@ -193,30 +235,52 @@ impl Picture {
         stage: &Stage,
         way: &mut Way<'_>,
         batch: &mut Batch,
+    ) -> Result<bool, Error> {
+        let others = (0..16)
+            .filter(|bit| following & 1 << bit != 0)
+            .map(|bit| bit + 1);
+        for distance in std::iter::once(0).chain(others) {
+            let sequence = sequence.wrapping_add(distance);
+            let known = self.missing.contains(&sequence) || self.is_under_way(sequence, way.now);
+            if !known && self.missing.len() < MISSING {
+                self.missing.push_back(sequence);
+            }
+        }
+        self.send_missing(stage, way, batch)?;
+        Ok(!self.missing.is_empty())
+    }
+
+    /// Sends again what the viewer misses, as far as the pace allows: lost to a queue that is full, all of it at once would be lost again.
+    fn send_missing(
+        &mut self,
+        stage: &Stage,
+        way: &mut Way<'_>,
+        batch: &mut Batch,
     ) -> Result<(), Error> {
+        self.pace.turn(way.now, stage.bitrate());
+        if self.missing.is_empty() {
+            return Ok(());
+        }
         let passed = way
             .now
             .saturating_duration_since(self.resend_at)
             .as_micros() as i64;
         self.resend_at = way.now;
         self.resend = (self.resend + RESENT * passed / 1_000_000).min(RESENT);
+        if self.resend <= 0 {
+            self.missing.clear();
+        }
         let cache = stage.cache();
-        let others = (0..16)
-            .filter(|bit| following & 1 << bit != 0)
-            .map(|bit| bit + 1);
-        for distance in std::iter::once(0).chain(others) {
-            if self.resend <= 0 {
+        while self.resend > 0 && self.pace.allows() {
+            let Some(sequence) = self.missing.pop_front() else {
                 break;
-            }
-            let sequence = sequence.wrapping_add(distance);
-            if self.is_under_way(sequence, way.now) {
-                continue;
-            }
+            };
             let size = self
                 .lane
                 .resend(sequence, &cache, way.unix, way.srtp, way.path, batch)?;
-            self.resend -= size as i64;
             if size > 0 {
+                self.resend -= size as i64;
+                self.pace.spend(size);
                 // Who asks again for what is gone says nothing new.
                 self.pace.lost(way.now);
                 self.cushion.lost(way.now);

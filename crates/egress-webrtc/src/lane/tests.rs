@@ -35,6 +35,7 @@ impl Bench {
             playout_delay: Some(6),
             abs_send_time: rtx.then_some(2),
             transport_wide: rtx.then_some(5),
+            estimates: false,
             clock_rate: 90_000,
         };
         Self {

@@ -49,29 +49,28 @@ pub(crate) fn choose(section: &Section, format: &Format) -> Option<Chosen> {
     let offered: Vec<&str> = feedback.map(|(_, what)| what.trim()).collect();
     let picture = format.kind() == media::Kind::Video;
     let rtx = rtx(section, codec.payload_type).filter(|_| picture);
-    let skipped = if estimates(section, &offered, rtx.is_some()) {
-        "transport-cc"
-    } else {
-        "goog-remb"
-    };
+    let skipped = skipped(section, &offered, rtx.is_some());
     Some(Chosen {
         payload_type: codec.payload_type,
         rtpmap: codec.rtpmap.to_owned(),
         fmtp: answered_fmtp(section, &codec, format),
         feedback: FEEDBACK
             .into_iter()
-            .filter(|known| picture && offered.contains(known) && *known != skipped)
+            .filter(|known| picture && offered.contains(known) && Some(*known) != skipped)
             .collect(),
         rtx,
     })
 }
 
-/// Whether a viewer says by itself what gets through, once a second; else it reports each packet's arrival. Reports that
-/// change need retransmissions under numbers of their own (see `srtp`), as what makes those estimates does.
-fn estimates(section: &Section, feedback: &[&str], rtx: bool) -> bool {
+/// The feedback that is not asked for. A viewer says by itself what gets through, once a second, or reports each packet's arrival; who
+/// does both is asked for reports now and then. Reports that change need retransmissions under numbers of their own (see
+/// `srtp`), as what makes those estimates does.
+fn skipped(section: &Section, feedback: &[&str], rtx: bool) -> Option<&'static str> {
     let has = |wanted| section.extensions().any(|(_, uri)| uri == wanted);
-    let by_itself = feedback.contains(&"goog-remb") && has(ABS_SEND_TIME);
-    by_itself || !rtx || !has(TRANSPORT_WIDE) || !feedback.contains(&"transport-cc")
+    if !rtx || !has(TRANSPORT_WIDE) || !feedback.contains(&"transport-cc") {
+        return Some("transport-cc");
+    }
+    (!has(ABS_SEND_TIME)).then_some("goog-remb")
 }
 
 fn listed(section: &Section) -> impl Iterator<Item = Listed<'_>> {

@@ -291,7 +291,7 @@ fn data_channels_without_media_are_no_viewer() {
 }
 
 #[test]
-fn arrivals_are_asked_for_where_a_viewer_makes_no_estimate_of_its_own() {
+fn who_reports_arrivals_is_asked_for_them_and_for_its_own_estimate_where_it_can_make_one() {
     let wide = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
     let offer = OFFER
         .replace("a=extmap:6 ", &format!("a=extmap:5 {wide}\r\na=extmap:6 "))
@@ -300,7 +300,8 @@ fn arrivals_are_asked_for_where_a_viewer_makes_no_estimate_of_its_own() {
             "a=rtcp-fb:106 nack\r\na=rtcp-fb:106 transport-cc\r\n",
         );
     let chromium = answer(&offer, &both()).expect("it fits");
-    assert!(!chromium.contains("transport-cc") && chromium.contains("goog-remb"));
+    assert!(chromium.contains("a=rtcp-fb:106 transport-cc\r\n") && chromium.contains("goog-remb"));
+    assert!(chromium.contains(&format!("a=extmap:5 {wide}\r\n")));
     // Pion offers REMB as well, and never sends any.
     let pion = offer.replace("abs-send-time", "something");
     let pion = answer(&pion, &both()).expect("it fits");

@@ -36,6 +36,7 @@ struct Bench {
     /// When the line is free.
     free: i64,
     lines: Vec<Line>,
+    passage: Option<Passage>,
 }
 
 impl Bench {
@@ -45,6 +46,7 @@ impl Bench {
             now,
             free: 0,
             lines: Vec::new(),
+            passage: None,
         }
     }
 
@@ -79,7 +81,8 @@ impl Bench {
         body.extend((symbol | 1).to_be_bytes());
         body.extend(arrival.map(|_| delta));
         let lines = &mut self.lines;
-        self.history.report(&body, |line| lines.push(line));
+        let passage = self.history.report(&body, |line| lines.push(line));
+        self.passage = passage.or(self.passage);
     }
 }
 
@@ -112,14 +115,52 @@ fn a_line_that_does_not_hold_it_has_a_queue_then_losses_and_a_rate_of_its_own() 
     assert!(last.rate.abs_diff(3_000_000) < 300_000, "{last:?}");
 }
 
+#[test]
+fn a_train_is_what_goes_out_from_its_beginning_to_its_end_at_one_pace() {
+    let mut bench = Bench::new(0);
+    bench.play(500, 2_500, 10, 0);
+    assert_eq!(bench.passage, None, "none has begun");
+    bench.history.begin();
+    // 20 Mbit/s over 10 Mbit/s.
+    bench.play(50, 500, 10, 0);
+    bench.history.end();
+    bench.play(500, 2_500, 10, 0);
+    let passage = bench.passage.take().expect("a train");
+    assert_eq!(passage.packets, 100);
+    assert!(
+        passage.waits() && passage.rate.abs_diff(10_000_000) < 200_000,
+        "{passage:?}"
+    );
+    // What is left of it is one more at the new pace; what follows is none.
+    bench.history.begin();
+    bench.play(50, 500, 10, 0);
+    bench.history.renew();
+    bench.play(50, 2_500, 10, 0);
+    bench.history.end();
+    bench.history.renew();
+    bench.passage = None;
+    bench.play(200_000, 2_500, 10, 0);
+    assert_eq!(
+        bench.passage, None,
+        "numbers that come again are another packet's"
+    );
+}
+
 proptest! {
     #[test]
     fn no_report_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200), count in 0usize..2000) {
         let mut history = History::default();
         for n in 0..count {
             history.send(n, n as u32 * 1_000_000);
+            if n == 20 {
+                history.begin();
+            }
         }
-        history.report(&body, |_| {});
-        history.report(&body, |_| {});
+        for _ in 0..2 {
+            let passage = history.report(&body, |_| {});
+            let now = std::time::Instant::now();
+            let mut rate = crate::rate::Rate::new(now);
+            passage.is_some_and(|passage| passage.flows() | rate.heard(&passage, now));
+        }
     }
 }
