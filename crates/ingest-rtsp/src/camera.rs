@@ -1,7 +1,6 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use hub::{Fault, Publisher, Reason, RunFuture, Source};
 use rtsp::Lower;
@@ -10,7 +9,7 @@ use tokio_rustls::rustls::ClientConfig;
 use crate::drive::Drive;
 use crate::link::Link;
 use crate::session::{Carrier, End, Session, Settings};
-use crate::standstill::Standstill;
+use crate::standstill::{Known, Standstill};
 use crate::udp::Ports;
 use crate::{Config, Credentials, Error, Location, TransportChoice, tls};
 
@@ -27,8 +26,8 @@ pub struct Camera {
     fingerprint: u64,
     /// What worked last time, for [`TransportChoice::Auto`].
     worked: AtomicU8,
-    /// The longest pause that the picture is known to make.
-    pause: Mutex<Duration>,
+    /// What the sessions so far have learnt of the picture.
+    known: Mutex<Known>,
 }
 
 const TCP_WORKED: u8 = 1;
@@ -57,7 +56,7 @@ impl Camera {
             tls,
             fingerprint: hasher.finish(),
             worked: AtomicU8::new(0),
-            pause: Mutex::default(),
+            known: Mutex::default(),
             config,
         })
     }
@@ -152,11 +151,11 @@ impl Camera {
             timeouts: timeouts.clone(),
         };
         let now = std::time::Instant::now();
-        let standstill = Standstill::new(timeouts.silence, *self.pause());
+        let standstill = Standstill::new(timeouts.silence, *self.known());
         let session = Session::new(settings, now);
         let mut drive = Drive::new(link, ports, session, standstill, publisher);
         let result = drive.run().await;
-        *self.pause() = drive.pause();
+        *self.known() = drive.known();
         if drive.has_played() {
             let worked = match lower {
                 Lower::Tcp => TCP_WORKED,
@@ -168,8 +167,8 @@ impl Camera {
         result
     }
 
-    fn pause(&self) -> MutexGuard<'_, Duration> {
-        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

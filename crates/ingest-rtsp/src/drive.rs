@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::intake::{Intake, News};
 use crate::link::Link;
 use crate::session::{End, Event, Route, Session};
-use crate::standstill::Standstill;
+use crate::standstill::{Known, Standstill};
 use crate::udp::{Datagram, Ports};
 use crate::words;
 
@@ -88,9 +88,9 @@ impl<'p> Drive<'p> {
         self.session.has_played()
     }
 
-    /// The longest pause that the picture is known to make.
-    pub(crate) fn pause(&self) -> Duration {
-        self.standstill.pause()
+    /// What is known of the picture.
+    pub(crate) fn known(&self) -> Known {
+        self.standstill.known()
     }
 
     /// Ends the session as far as the camera takes part: many serve only a few clients at a time.
@@ -138,7 +138,12 @@ impl<'p> Drive<'p> {
             }
             Event::Ready(routes) => {
                 if let Some(intake) = &mut self.intake {
-                    intake.keep(&routes.iter().map(Option::is_some).collect::<Vec<_>>());
+                    let kept: Vec<bool> = routes.iter().map(Option::is_some).collect();
+                    intake.keep(&kept);
+                    let mut lanes = kept.iter().enumerate().filter(|(_, kept)| **kept);
+                    if lanes.any(|(lane, _)| intake.kind(lane) == Some(Kind::Video)) {
+                        self.standstill.expect();
+                    }
                 }
                 self.routes = routes;
                 self.punch();

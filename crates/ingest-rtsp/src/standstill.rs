@@ -7,6 +7,8 @@ const PACES: u32 = 20;
 /// For how many silence limits the picture must have gone on before its absence means anything: cameras that
 /// send pictures only when something moves do so in short runs.
 const STEADY: u32 = 6;
+/// For how many silence limits a picture that was announced may fail to begin while sound comes.
+const BEGINNING: u32 = 3;
 /// After a steady time of this length, pauses from before it are forgotten.
 const MEMORY: Duration = Duration::from_secs(3600);
 
@@ -15,11 +17,17 @@ const MEMORY: Duration = Duration::from_secs(3600);
 /// Few pictures are no fault: some cameras send one in many seconds, others only when something moves. So the
 /// picture is missed when it came without a break for a good while, and then stays away for the silence limit and
 /// for many times longer than it ever did, and sound still comes.
+///
+/// A picture that was announced and does not begin is missed sooner, and each session after that waits twice as long: a
+/// camera may have nothing to show until something moves.
 #[derive(Debug)]
 pub(crate) struct Standstill {
     silence: Duration,
-    /// The longest pause that the picture is known to make.
-    pause: Duration,
+    known: Known,
+    /// A picture was announced.
+    expected: bool,
+    /// Since when sound comes.
+    heard: Option<Instant>,
     /// The longest pause since `steady`.
     recent: Duration,
     /// Since when the picture has come without a break of the silence limit.
@@ -28,13 +36,24 @@ pub(crate) struct Standstill {
     sound: Option<Instant>,
 }
 
+/// What one session learns of a camera's picture for the next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// The longest pause that it makes.
+    pause: Duration,
+    /// How long it did not begin.
+    start: Duration,
+}
+
 impl Standstill {
-    /// For a camera that is taken for silent after `silence`, and whose picture was known to pause for `pause`
+    /// For a camera that is taken for silent after `silence`, and of whose picture this was `known`
     /// when its session before this one ended.
-    pub(crate) fn new(silence: Duration, pause: Duration) -> Self {
+    pub(crate) fn new(silence: Duration, known: Known) -> Self {
         Self {
             silence,
-            pause,
+            known,
+            expected: false,
+            heard: None,
             recent: Duration::ZERO,
             steady: None,
             picture: None,
@@ -42,18 +61,24 @@ impl Standstill {
         }
     }
 
+    /// There is to be a picture.
+    pub(crate) fn expect(&mut self) {
+        self.expected = true;
+    }
+
     /// A packet of the picture came.
     pub(crate) fn picture(&mut self, now: Instant) {
         let gap = self.picture.map_or(Duration::ZERO, |at| now - at);
         self.picture = Some(now);
-        self.pause = self.pause.max(gap);
+        self.known.start = Duration::ZERO;
+        self.known.pause = self.known.pause.max(gap);
         if gap >= self.silence {
             self.begin(now);
         }
         self.recent = self.recent.max(gap);
         let steady = *self.steady.get_or_insert(now);
         if now - steady >= MEMORY {
-            self.pause = self.recent;
+            self.known.pause = self.recent;
             self.begin(now);
         }
     }
@@ -61,30 +86,39 @@ impl Standstill {
     /// A packet of the sound came.
     pub(crate) fn sound(&mut self, now: Instant) {
         self.sound = Some(now);
+        self.heard.get_or_insert(now);
     }
 
     /// How long the picture has been away at `now`, if that is too long. The next session is to know of it:
     /// dialling again may not have been the cure.
     pub(crate) fn overdue(&mut self, now: Instant) -> Option<Duration> {
-        let picture = self
-            .picture
-            .filter(|_| self.due().is_some_and(|at| now >= at))?;
+        let (since, patience) = self.waiting()?;
+        let away = now.saturating_duration_since(since);
         self.sound.filter(|&at| at + self.silence > now)?;
-        let away = now - picture;
-        self.pause = self.pause.max(away);
+        if away < patience {
+            return None;
+        }
+        let longest = match self.picture {
+            Some(_) => &mut self.known.pause,
+            None => &mut self.known.start,
+        };
+        *longest = away.max(*longest);
         Some(away)
     }
 
-    /// The longest pause that the picture is known to make.
-    pub(crate) fn pause(&self) -> Duration {
-        self.pause
+    /// What is known of the picture.
+    pub(crate) fn known(&self) -> Known {
+        self.known
     }
 
-    /// When the picture will be overdue if none comes. Whether it is then, the sound tells.
-    fn due(&self) -> Option<Instant> {
-        let (steady, picture) = (self.steady?, self.picture?);
-        let patience = self.silence.max(self.pause * PACES);
-        (picture - steady >= self.silence * STEADY).then_some(picture + patience)
+    /// Since when the picture is away, and for how long it may be. Whether it is missed then, the sound tells.
+    fn waiting(&self) -> Option<(Instant, Duration)> {
+        let Some(picture) = self.picture else {
+            let patience = (self.silence * BEGINNING).max(self.known.start * 2);
+            return Some((self.heard.filter(|_| self.expected)?, patience));
+        };
+        let patience = self.silence.max(self.known.pause * PACES);
+        (picture - self.steady? >= self.silence * STEADY).then_some((picture, patience))
     }
 
     fn begin(&mut self, now: Instant) {
@@ -113,7 +147,7 @@ mod tests {
     impl Camera {
         fn new() -> Self {
             Self {
-                watch: Standstill::new(LIMIT, Duration::ZERO),
+                watch: Standstill::new(LIMIT, Known::default()),
                 now: Instant::now(),
             }
         }
@@ -145,7 +179,7 @@ mod tests {
 
         /// Dials again: what is known of pauses is kept.
         fn again(&mut self) {
-            self.watch = Standstill::new(LIMIT, self.watch.pause());
+            self.watch = Standstill::new(LIMIT, self.watch.known());
         }
     }
 
@@ -155,6 +189,29 @@ mod tests {
         assert!(!camera.films(secs(1) / 25, secs(60) + secs(1)));
         let away = camera.hums(secs(60)).unwrap();
         assert!(away.abs_diff(LIMIT) < secs(1) / 10, "{away:?}");
+    }
+
+    #[test]
+    fn a_picture_that_was_announced_and_does_not_begin_is_missed_and_later_each_time() {
+        let mut camera = Camera::new();
+        for patience in [30, 60, 120] {
+            camera.watch.expect();
+            let away = camera.hums(secs(200)).unwrap();
+            assert!(away.abs_diff(secs(patience)) < secs(1) / 10, "{away:?}");
+            camera.again();
+        }
+        // Once it is there, that is forgotten.
+        camera.watch.expect();
+        assert!(!camera.films(secs(1) / 25, secs(61)));
+        assert!(camera.hums(secs(11)).is_some());
+        camera.again();
+        camera.watch.expect();
+        assert!(camera.hums(secs(31)).is_some());
+    }
+
+    #[test]
+    fn sound_alone_is_no_fault() {
+        assert_eq!(Camera::new().hums(secs(3600)), None);
     }
 
     #[test]
