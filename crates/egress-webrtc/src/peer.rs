@@ -20,6 +20,8 @@ pub(crate) struct Peer {
     pub(crate) id: String,
     /// The Stream and the Channel that it was made for, as they stand in its URL.
     pub(crate) place: (String, Option<String>),
+    /// The section of its offer that fragments are about.
+    pub(crate) section: String,
     session: Mutex<Session>,
     ended: OnceLock<Ended>,
     /// Nothing is left to be done for it.
@@ -27,6 +29,8 @@ pub(crate) struct Peer {
     calm: AtomicBool,
     /// How often ICE was restarted, which makes the entity tag.
     generation: AtomicU64,
+    /// Requests about its ICE session take turns (RFC 9725 §4.3: their preconditions).
+    turn: Mutex<()>,
     seated: AtomicBool,
     span: tracing::Span,
     watching: hub::Viewer,
@@ -44,6 +48,7 @@ impl std::fmt::Debug for Peer {
 impl Peer {
     pub(crate) fn new(
         place: (String, Option<String>),
+        section: String,
         session: Session,
         watching: hub::Viewer,
     ) -> Self {
@@ -57,11 +62,13 @@ impl Peer {
         Self {
             id: crate::random::url::<18>(),
             place,
+            section,
             session: Mutex::new(session),
             ended: OnceLock::new(),
             gone: AtomicBool::new(false),
             calm: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            turn: Mutex::default(),
             seated: AtomicBool::new(false),
             span,
             sent: watching.sent(),
@@ -73,6 +80,11 @@ impl Peer {
     /// The entity tag of its ICE session, quoted.
     pub(crate) fn etag(&self) -> String {
         format!("\"{}\"", self.generation.load(Ordering::Relaxed))
+    }
+
+    /// While this is held its entity tag holds, too.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the session.

@@ -125,6 +125,7 @@ async fn patch(
             "say with If-Match which ICE session is meant, by its ETag",
         ));
     };
+    let _turn = peer.turn();
     let etag = peer.etag();
     let any = |tag: &str| matches!(tag.trim(), "*" | "\"*\"");
     if !tags.split(',').any(|tag| any(tag) || tag.trim() == etag) {

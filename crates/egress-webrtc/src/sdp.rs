@@ -6,8 +6,8 @@ mod fragment;
 mod offer;
 
 pub(crate) use answer::{
-    ABS_SEND_TIME, Candidate, Identity, PLAYOUT_DELAY, Planned, Ssrcs, TRANSPORT_WIDE, render,
-    sent_extensions,
+    ABS_SEND_TIME, Candidate, Identity, PLAYOUT_DELAY, Planned, Ssrcs, TRANSPORT_WIDE, head,
+    render, sent_extensions,
 };
 pub(crate) use codec::{Chosen, choose};
 pub(crate) use fragment::Fragment;

@@ -24,7 +24,7 @@ use crate::peer::Peer;
 use crate::peers::Peers;
 use crate::plan::{Plan, plan};
 use crate::reorder::reorders;
-use crate::sdp::{Candidate, Fragment, Identity, Offer, render};
+use crate::sdp::{Candidate, Fragment, Identity, Offer, head, render};
 use crate::session::{Common, Remote, Session};
 use crate::settings::Settings;
 use crate::socket::{Sockets, families};
@@ -202,7 +202,8 @@ impl Whep {
         };
         let mut session = Session::new(Arc::clone(&self.common), stage, remote, delivery, now);
         session.data = data.then(|| Data::new(channel.state(), now));
-        let peer = Arc::new(Peer::new(place, session, watching));
+        let section = head(&offer, &sections);
+        let peer = Arc::new(Peer::new(place, section, session, watching));
         let local = peer.session().agent.local().clone();
         let candidates = self.candidates();
         let us = Identity {
@@ -228,7 +229,7 @@ impl Whep {
         self.common.counts.ice_restarts.one();
         self.peers.restart(peer, ufrag);
         let candidates = self.candidates();
-        Fragment::answer(peer.session().agent.local(), &candidates)
+        Fragment::answer(peer.session().agent.local(), &peer.section, &candidates)
     }
 
     /// An offer was refused.

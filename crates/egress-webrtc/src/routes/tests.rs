@@ -123,6 +123,8 @@ async fn t1_t14_an_offer_makes_a_session_with_an_answer_and_a_quoted_tag() {
     );
     assert_eq!(reply.header("accept-patch"), FRAGMENT);
     assert!(reply.body.starts_with("v=0\r\n") && reply.body.contains("typ host"));
+    let session = format!("/stream/cam/{}", reply.header("location"));
+    assert_eq!(bench.ask(Method::GET, &session, &[], "").await.status, 204);
     let nested = bench
         .ask(
             Method::POST,
@@ -171,6 +173,20 @@ async fn t2_t3_what_is_no_offer_is_refused_for_what_it_is() {
     let refused = [("bad_offer", 1), ("content_type", 2), ("too_large", 1)];
     assert_eq!(counted.refused_offers, refused.into());
     assert_eq!(counted.joining, 1);
+}
+
+#[tokio::test]
+async fn t5_who_would_send_or_do_nothing_is_told_what_to_offer() {
+    let bench = Bench::new();
+    for direction in ["sendonly", "inactive"] {
+        let offer = OFFER.replace("a=recvonly", &format!("a={direction}"));
+        let reply = bench.post(&offer).await;
+        assert_eq!(reply.status, 400, "{direction}");
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+        assert!(reply.body.contains("\"reason\":\"nothing_to_receive\""));
+        assert!(reply.body.contains("recvonly"), "{}", reply.body);
+    }
+    assert_eq!(bench.peers.joining(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,8 +251,29 @@ async fn t16_t17_a_patch_says_which_session_it_means_and_is_well_formed() {
 #[tokio::test]
 async fn t19_t22_a_restart_has_new_names_and_a_new_tag_and_the_old_one_is_over() {
     let bench = Bench::new();
-    let (session, etag) = bench.session().await;
+    let answer = bench.post(OFFER).await;
+    let session = format!("/stream/cam/{}", answer.header("location"));
+    let etag = answer.header("etag").to_owned();
     let reply = bench.patch(&session, Some("*"), RESTART).await;
+    let lines = |text: &str, key: &str| -> Vec<String> {
+        let found = text.lines().filter(|line| line.starts_with(key));
+        found.map(str::to_owned).collect()
+    };
+    for key in ["a=ice-ufrag:", "a=ice-pwd:"] {
+        let fresh = lines(&reply.body, key);
+        assert!(
+            fresh.len() == 1 && !answer.body.contains(&fresh[0]),
+            "{key}"
+        );
+    }
+    for key in ["a=candidate:", "a=ice-lite", "a=ice-options"] {
+        assert_eq!(lines(&reply.body, key), lines(&answer.body, key));
+    }
+    assert!(
+        reply
+            .body
+            .contains("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n")
+    );
     assert_eq!(
         (reply.status, reply.header("content-type")),
         (200, FRAGMENT)
@@ -259,6 +296,26 @@ async fn t19_t22_a_restart_has_new_names_and_a_new_tag_and_the_old_one_is_over()
         .patch(&session, Some(reply.header("etag")), RESTART)
         .await;
     assert_eq!(again.status, 204, "the same names are no restart");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t22_of_restarts_at_once_with_one_tag_one_is_the_first_and_the_others_are_stale() {
+    let bench = Bench::new();
+    let (session, etag) = bench.session().await;
+    let bench = Arc::new(bench);
+    let all: Vec<_> = (0..8)
+        .map(|n| {
+            let (bench, session, etag) = (Arc::clone(&bench), session.clone(), etag.clone());
+            let fragment = RESTART.replace("next", &format!("next{n}"));
+            tokio::spawn(async move { bench.patch(&session, Some(&etag), &fragment).await.status })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for one in all {
+        statuses.push(one.await.expect("an answer"));
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
 }
 
 #[tokio::test]
@@ -413,6 +470,13 @@ async fn t33_a_session_is_found_by_nobody_who_does_not_know_its_name() {
     let id = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     assert_ne!(id(&one), id(&two));
     assert!(id(&one).len() >= 22, "at least 128 bits in base64");
+    let stream = StreamId::new("cam").expect("an id");
+    let stream = bench.peers.registry().stream(&stream).expect("it is there");
+    let listed = format!("{:?}", stream.first_channel().viewers());
+    assert!(
+        !listed.contains(&id(&one)),
+        "lists of viewers do not tell: {listed}"
+    );
     let elsewhere = format!("/stream/cam/channel/0/whep/{}", id(&one));
     assert_eq!(
         bench.ask(Method::DELETE, &elsewhere, &[], "").await.status,

@@ -87,6 +87,21 @@ pub(crate) fn render(offer: &Offer, planned: &[Planned], us: &Identity<'_>) -> S
     out
 }
 
+/// The section that the transport of all is told in, as fragments name it (RFC 8840 §4.4).
+pub(crate) fn head(offer: &Offer, planned: &[Planned]) -> String {
+    let mut all = offer.sections.iter().zip(planned);
+    let first = all.find(|(section, planned)| port(section, planned) != 0);
+    first.map_or_else(String::new, |(section, _)| {
+        let Section {
+            media,
+            protocol,
+            mid,
+            ..
+        } = section;
+        format!("m={media} 9 {protocol} 0\r\na=mid:{mid}\r\n")
+    })
+}
+
 /// Zero where a section is refused. One that could be used stays in the group, though nothing is sent in it: where
 /// the first one, which carries the transport, is refused, browsers refuse the answer.
 fn port(section: &Section, planned: &Planned) -> u16 {

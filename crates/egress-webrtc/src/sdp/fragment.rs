@@ -49,12 +49,12 @@ impl Fragment {
         Ok(Self { ufrag })
     }
 
-    /// What tells a viewer of our side after a restart.
-    pub(crate) fn answer(ice: &Credentials, ours: &[Candidate]) -> String {
+    /// What tells a viewer of our side after a restart. `section` is that of the transport ([`super::head`]).
+    pub(crate) fn answer(ice: &Credentials, section: &str, ours: &[Candidate]) -> String {
         let mut out = String::with_capacity(512);
         let _ = write!(
             out,
-            "a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n",
+            "a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n{section}",
             ice.ufrag, ice.password
         );
         candidates(&mut out, ours);

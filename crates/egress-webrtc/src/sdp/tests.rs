@@ -182,7 +182,13 @@ fn t5_who_offers_to_send_only_or_nothing_gets_nothing() {
         let offer = OFFER.replace("a=recvonly", &format!("a={direction}"));
         assert_eq!(answer(&offer, &both()), Err(Misfit::NothingToReceive));
     }
-    assert!(answer(&OFFER.replace("a=recvonly", "a=sendrecv"), &both()).is_ok());
+    let both_ways = answer(&OFFER.replace("a=recvonly", "a=sendrecv"), &both()).expect("it fits");
+    assert_eq!(
+        both_ways.matches("a=sendonly\r\n").count(),
+        2,
+        "{both_ways}"
+    );
+    assert!(!both_ways.contains("sendrecv"));
 }
 
 #[test]
@@ -198,6 +204,39 @@ fn a_viewer_without_the_pictures_codec_is_refused_though_there_is_sound() {
         answer(&mode_0, &both()),
         Err(Misfit::Codec("H.264".to_owned()))
     );
+}
+
+#[test]
+fn t6_sections_that_are_there_in_the_group_alone_play_and_the_transport_is_told_in_the_first() {
+    let offer = OFFER
+        .replacen("m=video 9 ", "m=video 0 ", 1)
+        .replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+        .replace("a=mid:1\r\n", "a=mid:1\r\na=bundle-only\r\n")
+        .replace("a=mid:0\r\n", "a=mid:sound\r\n")
+        .replace("BUNDLE 0 1", "BUNDLE sound 1");
+    let answer = answer(&offer, &both()).expect("it fits");
+    let [session, audio, video, _] = sections(&answer)[..] else {
+        panic!("{answer}");
+    };
+    assert!(
+        session.contains("a=group:BUNDLE sound 1 2\r\n"),
+        "{session}"
+    );
+    assert!(video.starts_with("m=video 9 ") && video.contains("a=sendonly\r\n"));
+    // RFC 8858 §3: what an answer says of it.
+    assert!(video.contains("a=rtcp-mux\r\n") && !answer.contains("rtcp-mux-only"));
+    assert!(audio.contains("a=candidate:") && !video.contains("a=candidate:"));
+    let offer = Offer::parse(&offer).expect("an offer");
+    let planned = plan(&offer, &both()).expect("a plan");
+    let expected = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:sound\r\n";
+    assert_eq!(head(&offer, &planned.sections), expected);
+}
+
+#[test]
+fn t9_a_peer_that_is_active_gets_a_passive_answer() {
+    let offer = OFFER.replace("setup:actpass", "setup:active");
+    let answer = answer(&offer, &both()).expect("it fits");
+    assert_eq!(answer.matches("a=setup:passive\r\n").count(), 3, "{answer}");
 }
 
 #[test]

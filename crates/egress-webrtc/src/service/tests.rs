@@ -150,6 +150,11 @@ impl Client {
 
     /// Shakes hands with `shown`, and waits for media.
     async fn plays(&self, shown: &DtlsCertificate) -> bool {
+        self.media(shown).await.is_some()
+    }
+
+    /// The same; answers with what the handshake led to.
+    async fn media(&self, shown: &DtlsCertificate) -> Option<Dtls> {
         self.check(&self.password).await;
         let config = Arc::new(Config::builder().build().expect("it is good"));
         let mut dtls = Dtls::new_12(config, shown.clone(), Instant::now());
@@ -164,16 +169,24 @@ impl Client {
                     _ => {}
                 }
             }
-            let Some(datagram) = self.receive().await else {
-                return false;
-            };
+            let datagram = self.receive().await?;
             match datagram[0] {
                 20..=63 => drop(dtls.handle_packet(&datagram)),
-                128..=191 => return true,
+                128..=191 => return Some(dtls),
                 _ => {}
             }
         }
-        false
+        None
+    }
+
+    /// Waits until it is over.
+    async fn is_over(&self) -> bool {
+        let over = async {
+            while !self.peer.is_over() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(3), over).await.is_ok()
     }
 }
 
@@ -203,6 +216,34 @@ async fn a_check_by_who_does_not_know_the_password_is_not_answered() {
     client.check(&client.password).await;
     let answer = client.receive().await.expect("an answer");
     assert_eq!(answer[..2], [1, 1]);
+}
+
+#[tokio::test]
+async fn t25_a_viewer_that_is_not_heard_for_25_s_is_gone_and_its_place_is_free() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let client = bench.viewer(&certificate).await;
+    assert!(client.plays(&certificate).await);
+    assert_eq!(bench.channel().viewers().len(), 1);
+    let now = Instant::now();
+    bench.whep.pass(now + Duration::from_secs(24));
+    assert!(!client.peer.is_over());
+    bench.whep.pass(now + Duration::from_secs(26));
+    assert!(client.peer.is_over() && bench.whep.peer(&client.peer.id).is_none());
+    drop(client);
+    assert_eq!(bench.channel().viewers().len(), 0);
+}
+
+#[tokio::test]
+async fn t26_a_viewer_that_ends_dtls_has_left() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let client = bench.viewer(&certificate).await;
+    let mut dtls = client.media(&certificate).await.expect("media");
+    dtls.close().expect("it is open");
+    let mut buffer = [0; 2048];
+    while let Output::Packet(packet) = dtls.poll_output(&mut buffer) {
+        client.line.send(packet).await;
+    }
+    assert!(client.is_over().await);
 }
 
 #[tokio::test]
