@@ -104,7 +104,7 @@ for (const name of ["chromium", "firefox"]) {
       await camera.kill();
       const offline = await player.state("offline", 15_000);
       assert.equal(offline.states.at(-1).reason, "refused");
-      await span(20_000);
+      await span(5_000);
       assert.equal((await player.report()).state, "offline");
       await camera.up();
       const returned = Date.now();
