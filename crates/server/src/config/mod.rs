@@ -3,6 +3,7 @@
 //! The structs are the one truth: `config/lunette.toml` shows every key of theirs, which a test proves.
 
 mod auth;
+mod change;
 mod compat;
 mod edit;
 mod environment;
@@ -21,6 +22,7 @@ mod rtsp;
 mod rtsptoweb;
 mod secret;
 mod store;
+mod streams;
 mod text;
 mod tls;
 mod units;
@@ -33,19 +35,18 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use egress_hls::Settings;
-use hub::{ChannelId, StreamId, StreamSpec};
+use hub::{StreamId, StreamSpec};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use auth::{Auth, Jwt, TokenBackend};
+pub(crate) use change::{Author, Change, Condition, EditError, Edited, one_stream};
 pub(crate) use compat::Compat;
 pub(crate) use edit::{Mode, Refused};
 pub(crate) use environment::Environment;
 pub(crate) use given::Given;
 pub(crate) use issue::{Issue, Report};
-pub(crate) use keeper::{
-    Author, Change, Condition, EditError, Edited, Follower, Keeper, View, one_stream,
-};
+pub(crate) use keeper::{Follower, Keeper, View};
 use ordered::Ordered;
 pub(crate) use origin::Origin;
 use parse::Parsed as File;
@@ -54,6 +55,7 @@ pub(crate) use resolve::ONLY_CHANNEL;
 pub(crate) use rtsp::Rtsp;
 pub(crate) use rtsptoweb::{camera_url, import};
 pub(crate) use secret::{Password, Url};
+pub(crate) use streams::{Channel, Policy, Ring, Stream, Tls, Transport};
 pub(crate) use text::Text;
 pub(crate) use tls::{Acme, Challenge, ServerTls};
 use units::{Period, Size, Span};
@@ -187,161 +189,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line, for machines.
     Json,
-}
-
-/// When a camera is connected, and what is kept of it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Policy {
-    /// Connect to a camera only while somebody watches it. `false`: always, so that the first picture comes at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) on_demand: Option<bool>,
-    /// Take the camera's sound, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audio: Option<bool>,
-    /// How long the connection is kept after the last viewer left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) linger: Option<Span>,
-    /// A camera that is silent for so long is connected anew.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stall: Option<Period>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(crate) ring: Ring,
-}
-
-/// The bounds of what is kept of a channel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Ring {
-    /// How far behind live a viewer may be before it skips to a newer keyframe.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) keep: Option<Period>,
-    /// How much of a channel is kept in memory at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bytes: Option<Size>,
-}
-
-/// A camera. What it says of the connection and the policy holds for all its channels, unless they say otherwise;
-/// `url` makes it the one channel `0`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = StreamSettings)]
-pub(crate) struct Stream {
-    /// The name that people see; the id if it is empty.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) url: Option<Url>,
-    /// The file that holds the URL.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) url_file: Option<PathBuf>,
-    /// The user name, as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) username: Option<String>,
-    /// The password, as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password: Option<Password>,
-    /// The file that holds the password.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// What carries the media: `tcp`, `udp`, or `auto`, which is TCP, and UDP where the camera refuses TCP.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) transport: Option<Transport>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(crate) tls: Tls,
-    /// Connect only while somebody watches.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) on_demand: Option<bool>,
-    /// Take the camera's sound, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audio: Option<bool>,
-    /// How long the connection is kept after the last viewer left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) linger: Option<Span>,
-    /// A camera that is silent for so long is connected anew.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stall: Option<Period>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(crate) ring: Ring,
-    /// The camera's streams, best first: the first one is what URLs without a channel mean.
-    #[serde(skip_serializing_if = "Ordered::is_empty")]
-    #[schema(value_type = HashMap<String, Channel>)]
-    pub(crate) channels: Ordered<ChannelId, Channel>,
-}
-
-/// One of a camera's streams, such as the main or the sub stream.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = ChannelSettings)]
-pub(crate) struct Channel {
-    /// The name that people give it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) url: Option<Url>,
-    /// The file that holds the URL.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) url_file: Option<PathBuf>,
-    /// The user name, as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) username: Option<String>,
-    /// The password, as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password: Option<Password>,
-    /// The file that holds the password.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// What carries the media: `tcp`, `udp`, or `auto`, which is TCP, and UDP where the camera refuses TCP.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) transport: Option<Transport>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(crate) tls: Tls,
-    /// Connect only while somebody watches.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) on_demand: Option<bool>,
-    /// Take the camera's sound, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audio: Option<bool>,
-    /// How long the connection is kept after the last viewer left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) linger: Option<Span>,
-    /// A camera that is silent for so long is connected anew.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stall: Option<Period>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub(crate) ring: Ring,
-}
-
-/// What carries the media from the camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Transport {
-    /// TCP, or UDP if the camera refuses or stays silent.
-    Auto,
-    /// TCP, within the RTSP connection.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// Whom an `rtsps://` camera must prove to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = CameraTls)]
-pub(crate) struct Tls {
-    /// Take any certificate. Who sits between can then read everything, the password too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) insecure_skip_verify: Option<bool>,
-    /// Trust the certificates in this PEM file, besides those of the system.
-    #[schema(value_type = Option<String>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Who is told of events (docs/api.md).
