@@ -1,12 +1,15 @@
 /** Streams of an RTMP server, which is nginx's module, to which ffmpeg publishes. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { createServer } from "node:tls";
 
 import { clip } from "./lib/cameras.mjs";
+import { Authority } from "./lib/certificates.mjs";
 import { Lunette } from "./lib/lunette.mjs";
-import { Child, freePort, run, WORK } from "./lib/processes.mjs";
+import { Child, freePort, NOBODY, run, WORK } from "./lib/processes.mjs";
 import { Reel } from "./lib/reel.mjs";
 import { breaks, Viewer } from "./lib/viewer.mjs";
 import { until } from "./lib/wait.mjs";
@@ -19,7 +22,20 @@ async function rtmpServer() {
   const config = `load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off; master_process off; pid nginx.pid;\nevents {}\nrtmp { access_log off; server { listen 127.0.0.1:${port}; application live { live on; } } }\n`;
   writeFileSync(join(folder, "nginx.conf"), config);
   const child = new Child("/usr/sbin/nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"], { name: "nginx_rtmp" });
-  return { child, url: (name) => `rtmp://127.0.0.1:${port}/live/${name}` };
+  return { child, port, url: (name) => `rtmp://127.0.0.1:${port}/live/${name}` };
+}
+
+/** Takes TLS off what comes, and hands the rest to `port`, as a proxy before a server does. */
+async function inTls(port, files) {
+  const [key, cert] = [files.key, files.certificate].map((file) => readFileSync(file));
+  const server = createServer({ key, cert }, (from) => {
+    const to = connect(port, "127.0.0.1");
+    for (const [one, other] of [[from, to], [to, from]]) one.on("error", () => other.destroy()).pipe(other);
+  });
+  const at = await freePort();
+  await new Promise((resolve) => server.listen(at, "127.0.0.1", resolve));
+  server.unref();
+  return (name) => `rtmps://127.0.0.1:${at}/live/${name}`;
 }
 
 function publish(url, picture, sound) {
@@ -32,10 +48,20 @@ describe("RTMP", () => {
 
   before(async () => {
     server = await rtmpServer();
+    const authority = await Authority.make("RTMP");
+    const secure = await inTls(server.port, await authority.sign("IP:127.0.0.1"));
     rtsp = await freePort();
     publishers = [publish(server.url(KEY), "main.mp4", "tone.m4a"), publish(server.url("bframes"), "high_bframes.mp4", "tone_stereo.m4a")];
     lunette = await Lunette.start({
-      streams: { cam: server.url(KEY), bframes: server.url("bframes"), nobody: server.url("nobody"), app: server.url("x").replace("live", "none"), closed: `rtmp://127.0.0.1:${await freePort()}/live/x` },
+      streams: {
+        cam: server.url(KEY),
+        bframes: server.url("bframes"),
+        secure: { url: secure(KEY), "tls.ca_file": authority.file },
+        stranger: secure(KEY),
+        nobody: server.url("nobody"),
+        app: server.url("x").replace("live", "none"),
+        closed: `rtmp://${NOBODY}/live/x`,
+      },
       tables: { rtsp: { listen: `127.0.0.1:${rtsp}` } },
       defaults: { on_demand: false },
       level: "trace",
@@ -59,6 +85,13 @@ describe("RTMP", () => {
     const more = await viewer.frames(frames.length + 50, "video", 30_000);
     assert.deepEqual(reel.judge(more).wrong, []);
     viewer.close();
+  });
+
+  test("RTMPS is played from a server that is trusted, and from no other", { timeout: 30_000 }, async () => {
+    const viewer = new Viewer(lunette.mse("secure"));
+    assert.deepEqual(new Reel(clip("main.h264")).judge(await viewer.frames(50)).wrong, []);
+    viewer.close();
+    await until("the other is refused", async () => /server's certificate is signed by nobody.*ca_file/.test(JSON.stringify(await lunette.channel("stranger"))));
   });
 
   test("B-frames are in order, and go out over RTSP", { timeout: 60_000 }, async () => {

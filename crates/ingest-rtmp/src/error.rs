@@ -3,6 +3,12 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// TLS can't be set up as it is described.
+    #[error(transparent)]
+    Tls(#[from] camera_tls::Error),
+    /// TLS settings for a server without TLS.
+    #[error("TLS settings are given, but the URL begins with rtmp://; expected rtmps://")]
+    TlsUnused,
     /// Another scheme.
     #[error("this is no URL of an RTMP server; expected one like rtmp://192.168.1.10/live/stream1")]
     Scheme,

@@ -18,6 +18,7 @@ mod location;
 mod session;
 mod stream;
 
+pub use camera_tls::Tls;
 pub use error::Error;
 pub use location::Location;
 pub use stream::{Stream, Timeouts};

@@ -2,13 +2,16 @@ use std::fmt;
 
 use crate::Error;
 
-/// The port of RTMP where a URL names none.
+/// The port of RTMP where a URL names none, and that of RTMP in TLS.
 const PORT: u16 = 1935;
+const TLS_PORT: u16 = 443;
 
 /// Where a stream is. The stream's name is often a key that lets publish, so `Display` and `Debug` show the application
 /// alone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location {
+    /// The connection is encrypted: `rtmps://`.
+    pub tls: bool,
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     pub host: String,
     /// The port.
@@ -25,18 +28,19 @@ impl Location {
         scheme(url).is_some()
     }
 
-    /// Takes `rtmp://host[:port]/application/stream` apart, or `rtmp://host[:port]/application`: some servers have one stream by
+    /// Takes `rtmp://host[:port]/application/stream` apart, `rtmps://` as well, or `rtmp://host[:port]/application`: some servers have one stream by
     /// application, without a name.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(url: &str) -> Result<Self, Error> {
-        let rest = scheme(url).ok_or(Error::Scheme)?;
+        let (tls, rest) = scheme(url).ok_or(Error::Scheme)?;
         let (authority, path) = rest.split_once('/').ok_or(Error::NoStream)?;
         if authority.contains('@') {
             return Err(Error::Credentials);
         }
         let (host, port) = host_and_port(authority)?;
+        let port = port.unwrap_or(if tls { TLS_PORT } else { PORT });
         if path.contains(char::is_control) {
             return Err(Error::Path);
         }
@@ -49,6 +53,7 @@ impl Location {
             _ => return Err(Error::NoStream),
         };
         Ok(Self {
+            tls,
             host,
             port,
             app: app.to_owned(),
@@ -58,7 +63,12 @@ impl Location {
 
     /// The URL of the application, which servers are told.
     pub(crate) fn application(&self) -> String {
-        let port = if self.port == PORT {
+        let (scheme, usual) = if self.tls {
+            ("rtmps", TLS_PORT)
+        } else {
+            ("rtmp", PORT)
+        };
+        let port = if self.port == usual {
             String::new()
         } else {
             format!(":{}", self.port)
@@ -68,16 +78,18 @@ impl Location {
         } else {
             self.host.clone()
         };
-        format!("rtmp://{host}{port}/{}", self.app)
+        format!("{scheme}://{host}{port}/{}", self.app)
     }
 }
 
-fn scheme(url: &str) -> Option<&str> {
+/// Whether TLS is wanted, and what follows the scheme.
+fn scheme(url: &str) -> Option<(bool, &str)> {
     let (scheme, rest) = url.trim().split_once("://")?;
-    scheme.eq_ignore_ascii_case("rtmp").then_some(rest)
+    let tls = scheme.eq_ignore_ascii_case("rtmps");
+    (tls || scheme.eq_ignore_ascii_case("rtmp")).then_some((tls, rest))
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), Error> {
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>), Error> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(Error::Host)?;
@@ -94,14 +106,14 @@ fn host_and_port(authority: &str) -> Result<(String, u16), Error> {
     if host.is_empty() || !host.chars().all(plain) {
         return Err(Error::Host);
     }
-    let port = match port {
-        None => PORT,
-        Some(port) => port
-            .parse()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or(Error::Port)?,
-    };
+    let port = port
+        .map(|port| {
+            port.parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or(Error::Port)
+        })
+        .transpose()?;
     Ok((host.to_owned(), port))
 }
 
@@ -140,6 +152,8 @@ mod tests {
             ),
             ("rtmp://[::1]:1/live/cam", "::1", 1, "live", "cam"),
             ("rtmp://h/key", "h", 1935, "key", ""),
+            ("rtmps://h/live/cam", "h", 443, "live", "cam"),
+            ("rtmps://h:1935/live/cam", "h", 1935, "live", "cam"),
         ] {
             let location = Location::parse(url).unwrap();
             let parts = (
@@ -152,12 +166,14 @@ mod tests {
             let shown = format!("{location} {location:?}");
             assert!(!shown.contains("cam") && !shown.contains("key"), "{shown}");
         }
-        assert_eq!(
-            Location::parse("rtmp://[::1]/live/cam")
-                .unwrap()
-                .application(),
-            "rtmp://[::1]/live"
-        );
+        for (url, application) in [
+            ("rtmp://[::1]/live/cam", "rtmp://[::1]/live"),
+            ("rtmps://h:443/live/cam", "rtmps://h/live"),
+            ("rtmps://h:1935/live/cam", "rtmps://h:1935/live"),
+        ] {
+            let location = Location::parse(url).unwrap();
+            assert_eq!(location.application(), application);
+        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use camera_tls::{ClientConfig, Peer, Tls};
 use hub::{Fault, Publisher, Reason, RunFuture, Source};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
-use crate::Location;
 use crate::chunk::Broken;
 use crate::intake::{Intake, Out};
 use crate::session::{Event, Session};
+use crate::{Error, Location};
 
 /// How much is read at once.
 const READ: usize = 64 << 10;
@@ -20,7 +22,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// How long to wait for what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Timeouts {
-    /// For the connection.
+    /// For the connection, TLS included.
     pub connect: Duration,
     /// For the stream to be played, from then on.
     pub play: Duration,
@@ -38,23 +40,47 @@ impl Default for Timeouts {
     }
 }
 
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 /// A stream of an RTMP server as a [`Source`].
 #[derive(Debug)]
 pub struct Stream {
     location: Location,
+    /// How the server is trusted, and what follows from that.
+    trust: Tls,
+    tls: Option<Arc<ClientConfig>>,
     timeouts: Timeouts,
     /// Whether sound is taken, too.
     audio: bool,
 }
 
 impl Stream {
-    /// The stream at `location`, with its sound if `audio`. Nothing is connected yet.
-    pub fn new(location: Location, audio: bool, timeouts: Timeouts) -> Self {
-        Self {
+    /// The stream at `location`, with its sound if `audio`, from a server that is trusted by `trust`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] and [`Error::TlsUnused`].
+    pub fn new(
+        location: Location,
+        trust: Tls,
+        audio: bool,
+        timeouts: Timeouts,
+    ) -> Result<Self, Error> {
+        if !location.tls && trust != Tls::default() {
+            return Err(Error::TlsUnused);
+        }
+        let tls = if location.tls {
+            Some(camera_tls::client_config(&trust)?)
+        } else {
+            None
+        };
+        Ok(Self {
             location,
+            trust,
+            tls,
             timeouts,
             audio,
-        }
+        })
     }
 
     async fn play(&self, publisher: &mut Publisher) -> Result<(), Fault> {
@@ -73,24 +99,39 @@ impl Stream {
         };
         let ended = drive.run(publisher).await;
         drive.session.leave();
-        let _ = timeout(GOODBYE, drive.link.write_all_buf(&mut drive.session.output)).await;
+        let goodbye = async {
+            drive.link.write_all_buf(&mut drive.session.output).await?;
+            drive.link.flush().await
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
         ended
     }
 
-    async fn connect(&self) -> Result<TcpStream, Fault> {
-        let address = (self.location.host.as_str(), self.location.port);
-        let link = timeout(self.timeouts.connect, TcpStream::connect(address)).await;
-        let link = link.map_err(|_| {
-            let seconds = self.timeouts.connect.as_secs();
-            Fault::new(
-                Reason::Timeout,
-                format!("the server did not answer within {seconds} s"),
-            )
-        })?;
+    async fn connect(&self) -> Result<Box<dyn Duplex>, Fault> {
+        let patience = self.timeouts.connect;
+        let link = timeout(patience, self.dial()).await;
+        link.map_err(|_| {
+            let seconds = patience.as_secs();
+            let message = format!("the server did not answer within {seconds} s");
+            Fault::new(Reason::Timeout, message)
+        })?
+    }
+
+    async fn dial(&self) -> Result<Box<dyn Duplex>, Fault> {
+        let host = self.location.host.as_str();
+        let link = TcpStream::connect((host, self.location.port)).await;
         let link = link.map_err(|error| unreachable(&error))?;
         // Only a delay: what is said is short.
         let _ = link.set_nodelay(true);
-        Ok(link)
+        let Some(config) = &self.tls else {
+            return Ok(Box::new(link));
+        };
+        let peer = Peer {
+            host,
+            kind: "server",
+            scheme: "rtmp",
+        };
+        Ok(Box::new(camera_tls::encrypt(link, peer, config).await?))
     }
 }
 
@@ -103,14 +144,14 @@ impl Source for Stream {
         let mut hasher = DefaultHasher::new();
         // Beside cameras of other protocols.
         "rtmp".hash(&mut hasher);
-        (&self.location, &self.timeouts, self.audio).hash(&mut hasher);
+        (&self.location, &self.trust, &self.timeouts, self.audio).hash(&mut hasher);
         hasher.finish()
     }
 }
 
 /// One run.
 struct Drive<'a> {
-    link: TcpStream,
+    link: Box<dyn Duplex>,
     session: Session,
     intake: Intake,
     heard: Instant,
@@ -130,7 +171,7 @@ impl Drive<'_> {
                 } else {
                     self.stream.timeouts.play
                 };
-            let (mut reader, mut writer) = self.link.split();
+            let (mut reader, mut writer) = split(&mut self.link);
             let waits = !self.session.output.is_empty();
             let taken = tokio::select! {
                 () = publisher.cancelled() => return Ok(()),
@@ -149,6 +190,11 @@ impl Drive<'_> {
                 },
                 written = writer.write_buf(&mut self.session.output), if waits => {
                     written.map_err(|error| broken(&error))?;
+                    // TLS may hold some of it back.
+                    timeout_at(deadline.into(), writer.flush())
+                        .await
+                        .map_err(|_| self.silent())?
+                        .map_err(|error| broken(&error))?;
                     0
                 }
                 () = sleep_until(deadline.into()) => return Err(self.silent()),

@@ -2,16 +2,16 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use camera_tls::ClientConfig;
 use hub::{Fault, Publisher, Reason, RunFuture, Source};
 use rtsp::Lower;
-use tokio_rustls::rustls::ClientConfig;
 
 use crate::drive::Drive;
 use crate::link::Link;
 use crate::session::{Carrier, End, Session, Settings};
 use crate::standstill::{Known, Standstill};
 use crate::udp::Ports;
-use crate::{Config, Credentials, Error, Location, TransportChoice, tls};
+use crate::{Config, Credentials, Error, Location, TransportChoice};
 
 /// How many redirects are followed in a row.
 const MAX_REDIRECTS: usize = 5;
@@ -46,7 +46,7 @@ impl Camera {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         let tls = if config.location.tls {
-            Some(tls::client_config(&config.tls)?)
+            Some(camera_tls::client_config(&config.tls)?)
         } else {
             None
         };

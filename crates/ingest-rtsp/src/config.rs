@@ -1,5 +1,6 @@
-use std::path::PathBuf;
 use std::time::Duration;
+
+use camera_tls::Tls;
 
 use crate::{Credentials, Error, Location, Secret};
 
@@ -14,15 +15,6 @@ pub enum TransportChoice {
     Tcp,
     /// UDP; TCP where the camera refuses UDP or nothing arrives.
     Udp,
-}
-
-/// How the encrypted connection to an `rtsps://` camera is trusted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Tls {
-    /// Takes any certificate: the connection is encrypted, but whoever sits between can read it all.
-    pub insecure_skip_verify: bool,
-    /// A PEM file with certificates to trust besides those of the system.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// How long to wait for what.

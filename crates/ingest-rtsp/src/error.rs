@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 /// Why a camera can't be set up as it is described: what is wrong and what would be right. No message
 /// shows a part of a URL that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +7,7 @@ pub enum Error {
     #[error("the camera's URL has no scheme; expected one like rtsp://192.168.1.10:554/stream1")]
     NoScheme,
     /// A scheme that is not ours.
-    #[error("`{0}` is no scheme of a camera; expected rtsp://, rtsps:// or rtmp://")]
+    #[error("`{0}` is no scheme of a camera; expected rtsp://, rtsps://, rtmp:// or rtmps://")]
     Scheme(String),
     /// No host, or one with characters that no host has.
     #[error(
@@ -44,20 +42,7 @@ pub enum Error {
         "the picture would travel unencrypted by UDP, though the camera's URL begins with rtsps://; expected `transport` \"tcp\" or \"auto\""
     )]
     UdpInTheOpen,
-    /// The file with the camera's CA can't be read.
-    #[error("the CA file {path} can't be used: {why}")]
-    CaFile {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The system has no roots of trust and no CA file is given.
-    #[error(
-        "no certificates to trust were found on this system; name the camera's certificate or its CA in `ca_file`"
-    )]
-    NoRoots,
-    /// TLS can't be set up at all.
-    #[error("TLS can't be set up: {0}")]
-    Tls(String),
+    /// TLS can't be set up as it is described.
+    #[error(transparent)]
+    Tls(#[from] camera_tls::Error),
 }

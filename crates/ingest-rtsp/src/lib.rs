@@ -4,7 +4,7 @@
 //! apart), [`Camera`] (the Source). Inside: `session` (the protocol, a pure state machine), `auth` (answers to
 //! challenges), `plan` (which tracks are taken), `intake` (packets to frames, pure), `standstill` (a picture that
 //! stays away while the sound goes on, pure), `drive` (the loop that
-//! reads clock and sockets), `link`, `udp` and `tls` (the sockets), `words` (faults for people).
+//! reads clock and sockets), `link` and `udp` (the sockets), `words` (faults for people).
 //!
 //! It never owns a retry: a Camera runs once and fails, the hub runs it again. It never knows who watches,
 //! and no log line or error of it holds a password.
@@ -23,12 +23,12 @@ mod plan;
 mod secret;
 mod session;
 mod standstill;
-mod tls;
 mod udp;
 mod words;
 
 pub use camera::Camera;
-pub use config::{Config, Timeouts, Tls, TransportChoice};
+pub use camera_tls::Tls;
+pub use config::{Config, Timeouts, TransportChoice};
 pub use error::Error;
 pub use location::Location;
 pub use secret::{Credentials, Secret};

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hub::{Fault, Reason};
+use camera_tls::{ClientConfig, Peer};
+use hub::Fault;
 use rtsp::{Message, Parser};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::{Location, tls, words};
+use crate::{Location, words};
 
 /// How much is read at once at most. Half a second of 1 Mbit/s; one allocation for about 45 packets.
 const READ_SIZE: usize = 64 << 10;
@@ -61,9 +59,19 @@ impl Link {
         stream.set_nodelay(true).map_err(failed)?;
         let io: Box<dyn Duplex> = match tls {
             None => Box::new(stream),
-            Some(config) => timeout_at(deadline, encrypt(stream, &location.host, config))
-                .await
-                .unwrap_or_else(|_| Err(words::handshake_timeout(patience)))?,
+            Some(config) => {
+                let peer = Peer {
+                    host: &location.host,
+                    kind: "camera",
+                    scheme: "rtsp",
+                };
+                let encrypted = timeout_at(deadline, camera_tls::encrypt(stream, peer, config));
+                Box::new(
+                    encrypted
+                        .await
+                        .unwrap_or_else(|_| Err(words::handshake_timeout(patience)))?,
+                )
+            }
         };
         Ok(Self {
             io,
@@ -111,19 +119,6 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Link({} to {})", self.local, self.peer)
     }
-}
-
-async fn encrypt(
-    stream: TcpStream,
-    host: &str,
-    config: &Arc<ClientConfig>,
-) -> Result<Box<dyn Duplex>, Fault> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Fault::new(Reason::Tls, format!("`{host}` can stand in no certificate")))?;
-    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-    Ok(Box::new(
-        stream.await.map_err(|error| tls::fault(host, &error))?,
-    ))
 }
 
 /// Tries the addresses of a host in their order.

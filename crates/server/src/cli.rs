@@ -45,7 +45,7 @@ Exit status: 0 stopped as asked, 1 could not run, 2 wrong command line or config
 /// What to show, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The camera to show: rtsp://user:password@host/path, rtsps://… or rtmp://…
+    /// The camera to show: rtsp://user:password@host/path, rtsps://…, rtmp://… or rtmps://…
     #[arg(value_name = "URL", value_parser = camera_url, conflicts_with = "config")]
     pub(crate) url: Option<Url>,
     /// The configuration file; config/lunette.toml explains every key
@@ -205,7 +205,7 @@ fn camera_url(text: &str) -> Result<Url, String> {
         return Ok(Url::new(text));
     }
     Err(
-        "neither a command nor the URL of a camera; a URL begins with rtsp://, rtsps:// or rtmp://"
+        "neither a command nor the URL of a camera; a URL begins with rtsp://, rtsps://, rtmp:// or rtmps://"
             .to_owned(),
     )
 }

@@ -205,11 +205,17 @@ pub(crate) fn camera(channel: &Channel, stall: Duration) -> Result<Arc<dyn Sourc
         Some(Transport::Tcp) => TransportChoice::Tcp,
         Some(Transport::Udp) => TransportChoice::Udp,
     };
-    config.tls.insecure_skip_verify = channel.tls.insecure_skip_verify.unwrap_or_default();
-    config.tls.ca_file.clone_from(&channel.tls.ca_file);
+    config.tls = trust(&channel.tls);
     config.timeouts.silence = stall;
     config.audio = channel.audio.unwrap_or(true);
     Ok(Arc::new(Camera::new(config)?))
+}
+
+fn trust(tls: &Tls) -> ingest_rtsp::Tls {
+    ingest_rtsp::Tls {
+        insecure_skip_verify: tls.insecure_skip_verify.unwrap_or_default(),
+        ca_file: tls.ca_file.clone(),
+    }
 }
 
 /// The stream of an RTMP server at `url`, whose other keys `channel` has.
@@ -231,11 +237,6 @@ fn rtmp(channel: &Channel, url: &Url, stall: Duration) -> Result<Arc<dyn Source>
             "transport",
             "RTMP goes over TCP alone; leave `transport` out",
         ),
-        (
-            channel.tls != Tls::default(),
-            "tls",
-            "TLS settings are given, but the URL begins with rtmp://, which is not encrypted",
-        ),
     ];
     if let Some((_, key, message)) = unfit.into_iter().find(|(given, ..)| *given) {
         return Err(Wrong {
@@ -243,18 +244,21 @@ fn rtmp(channel: &Channel, url: &Url, stall: Duration) -> Result<Arc<dyn Source>
             message: message.to_owned(),
         });
     }
-    let location = ingest_rtmp::Location::parse(url.expose()).map_err(|error| Wrong {
-        key: Some("url"),
+    let wrong = |error: ingest_rtmp::Error| Wrong {
+        key: Some(match error {
+            ingest_rtmp::Error::TlsUnused | ingest_rtmp::Error::Tls(_) => "tls",
+            _ => "url",
+        }),
         message: error.to_string(),
-    })?;
+    };
+    let location = ingest_rtmp::Location::parse(url.expose()).map_err(wrong)?;
     let timeouts = ingest_rtmp::Timeouts {
         silence: stall,
         ..ingest_rtmp::Timeouts::default()
     };
     let audio = channel.audio.unwrap_or(true);
-    Ok(Arc::new(ingest_rtmp::Stream::new(
-        location, audio, timeouts,
-    )))
+    let stream = ingest_rtmp::Stream::new(location, trust(&channel.tls), audio, timeouts);
+    Ok(Arc::new(stream.map_err(wrong)?))
 }
 
 /// What stands in the configuration as `key`, or in the file that `file_key` names.
@@ -343,7 +347,7 @@ impl From<Error> for Wrong {
             Error::TwoUsernames => "username",
             Error::NoUsername => "password",
             Error::UdpInTheOpen => "transport",
-            Error::TlsUnused | Error::CaFile { .. } => "tls",
+            Error::TlsUnused | Error::Tls(_) => "tls",
             _ => "url",
         };
         Self {

@@ -87,7 +87,7 @@ impl PartialSchema for Url {
         let what = "a URL; what may be secret in it is served as \"***\", which, sent back, leaves it as it is";
         text_schema(
             what,
-            Some("^(rtsps?|rtmp|https?)://[^/]"),
+            Some("^(rtsps?|rtmps?|https?)://[^/]"),
             "rtsp://192.168.1.10/stream1",
         )
         .into()

@@ -53,7 +53,7 @@ pub(crate) struct Stream {
     /// The name that people see; the id if it is empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
+    /// `rtsp://` or `rtmp://`, encrypted `rtsps://` or `rtmps://`. A user name and password may stand in it, percent-encoded (not with RTMP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
     /// The file that holds the URL.
@@ -103,7 +103,7 @@ pub(crate) struct Channel {
     /// The name that people give it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
-    /// `rtsp://`, `rtsps://` (encrypted) or `rtmp://`. A user name and password may stand in it, percent-encoded (not with RTMP).
+    /// `rtsp://` or `rtmp://`, encrypted `rtsps://` or `rtmps://`. A user name and password may stand in it, percent-encoded (not with RTMP).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<Url>,
     /// The file that holds the URL.
@@ -153,7 +153,7 @@ pub(crate) enum Transport {
     Udp,
 }
 
-/// Whom an `rtsps://` camera must prove to be.
+/// Whom an encrypted camera (`rtsps://`, `rtmps://`) must prove to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = CameraTls)]

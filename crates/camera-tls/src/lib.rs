@@ -1,10 +1,16 @@
-//! TLS to a camera (RTSPS).
+//! TLS to a camera, or to a server of streams (RTSPS, RTMPS): whom it must prove to be, and in words why it did not.
+//!
+//! It never knows what is said over it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use hub::{Fault, Reason};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+pub use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
@@ -15,49 +21,111 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    self, CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use crate::{Error, Tls};
+/// How the encrypted connection is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Tls {
+    /// Takes any certificate: the connection is encrypted, but whoever sits between can read it all.
+    pub insecure_skip_verify: bool,
+    /// A PEM file with certificates to trust besides those of the system.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Whom a connection is to.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'h> {
+    /// Its name or address, as the URL has it.
+    pub host: &'h str,
+    /// What people call it: `camera`, `server`.
+    pub kind: &'static str,
+    /// What URLs begin with that mean no TLS, such as `rtsp`; with TLS there is an `s` behind it.
+    pub scheme: &'static str,
+}
+
+/// Why TLS can't be set up as it is described.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file with certificates to trust can't be used.
+    #[error("the CA file {path} can't be used: {why}")]
+    CaFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The system has no roots of trust and no CA file is given.
+    #[error(
+        "no certificates to trust were found on this system; name the camera's certificate or its CA in `ca_file`"
+    )]
+    NoRoots,
+    /// TLS can't be set up at all.
+    #[error("TLS can't be set up: {0}")]
+    Unusable(String),
+}
 
 /// The client side of TLS as `tls` wants it: TLS 1.2 and 1.3, certificates verified unless told otherwise.
-pub(crate) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, Error> {
+///
+/// # Errors
+/// [`Error`].
+pub fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let trust = Trust::new(tls, &provider)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Tls(error.to_string()))?
+        .map_err(|error| Error::Unusable(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(trust))
         .with_no_client_auth();
     Ok(Arc::new(config))
 }
 
-/// What a failed handshake with `host` means for the owner of the camera.
-pub(crate) fn fault(host: &str, error: &io::Error) -> Fault {
+/// Sets TLS up on `stream`, which leads to `peer`.
+///
+/// # Errors
+/// A [`Fault`] that says what the owner can do.
+pub async fn encrypt(
+    stream: TcpStream,
+    peer: Peer<'_>,
+    config: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, Fault> {
+    let host = peer.host;
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Fault::new(Reason::Tls, format!("`{host}` can stand in no certificate")))?;
+    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    stream.await.map_err(|error| fault(peer, &error))
+}
+
+/// What a failed handshake means for the owner.
+fn fault(peer: Peer<'_>, error: &io::Error) -> Fault {
+    let Peer { kind, scheme, .. } = peer;
     let inner = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>());
     let message = match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => certificate(host, why),
+        Some(rustls::Error::InvalidCertificate(why)) => certificate(peer, why),
         Some(rustls::Error::InvalidMessage(_)) => {
-            "the camera does not speak TLS on this port; try rtsp:// instead of rtsps://".to_owned()
+            format!(
+                "the {kind} does not speak TLS on this port; try {scheme}:// instead of {scheme}s://"
+            )
         }
         Some(rustls::Error::PeerIncompatible(why)) => {
-            format!("the camera offers no TLS that is safe (1.2 or 1.3 is needed): {why:?}")
+            format!("the {kind} offers no TLS that is safe (1.2 or 1.3 is needed): {why:?}")
         }
-        Some(why) => format!("the encrypted connection to the camera failed: {why}"),
+        Some(why) => format!("the encrypted connection to the {kind} failed: {why}"),
         None => format!(
-            "the encrypted connection to the camera broke while it was set up: {error}; does it speak TLS on this port?"
+            "the encrypted connection to the {kind} broke while it was set up: {error}; does it speak TLS on this port?"
         ),
     };
     Fault::new(Reason::Tls, message)
 }
 
-fn certificate(host: &str, why: &CertificateError) -> String {
+fn certificate(Peer { host, kind, .. }: Peer<'_>, why: &CertificateError) -> String {
     let what = match why {
         CertificateError::UnknownIssuer => {
-            "is signed by nobody we trust (most cameras sign their own)".to_owned()
+            "is signed by nobody we trust (many sign their own)".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("is not made out to `{host}`")
@@ -71,7 +139,7 @@ fn certificate(host: &str, why: &CertificateError) -> String {
         other => format!("can't be trusted ({other})"),
     };
     format!(
-        "the camera's certificate {what}; name the camera's certificate or its CA in `ca_file`, or set `insecure_skip_verify` to take any"
+        "the {kind}'s certificate {what}; name that certificate or its CA in `ca_file`, or set `insecure_skip_verify` to take any"
     )
 }
 
