@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::feedback::Feedback;
 use crate::figures::Counts;
 use crate::ice::Path;
-use crate::lane::Wire;
+use crate::lane::{Lane, Wire};
 use crate::plan::Chosen;
 use crate::srtp::Srtp;
 use crate::stage::Stage;
@@ -100,6 +100,17 @@ impl Delivery {
             .is_some_and(|picture| picture.pace.resting())
     }
 
+    /// How many packets went out for the first time since this was asked last.
+    pub(crate) fn take_packets(&mut self) -> u64 {
+        self.lanes().map(Lane::take_packets).sum()
+    }
+
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let picture = self.picture.as_mut().map(|picture| &mut picture.lane);
+        let sound = self.sound.as_mut().map(|sound| &mut sound.lane);
+        [picture, sound].into_iter().flatten()
+    }
+
     /// Takes places in the rings: pictures from the newest keyframe on, sound from now on.
     pub(crate) fn begin(&mut self, stage: &Stage, now: Instant) {
         if let Some(picture) = &mut self.picture {
@@ -179,6 +190,11 @@ impl Delivery {
         way: &mut Way<'_>,
         batch: &mut Batch,
     ) -> Result<bool, Error> {
+        if let Feedback::Report { ssrc, report } = feedback {
+            let lane = self.lanes().find(|lane| lane.wire.ssrc == ssrc);
+            let lost = lane.map_or(0, |lane| lane.report_lost(report.lost));
+            way.counts.lost.add(lost);
+        }
         let Some(picture) = &mut self.picture else {
             return Ok(false);
         };

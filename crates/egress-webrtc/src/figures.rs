@@ -19,6 +19,10 @@ pub struct Counted {
     pub keyframes_alone: u64,
     /// Viewers who get their media by TCP.
     pub by_tcp: u64,
+    /// Packets of pictures and sound that were sent, once or again.
+    pub sent: u64,
+    /// Packets that viewers reported as lost on the way.
+    pub lost: u64,
     /// Packets that viewers missed and were sent again.
     pub resent: u64,
     /// How often viewers said that they need a keyframe.
@@ -43,6 +47,8 @@ impl Figures {
 /// What is counted where it happens.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    pub(crate) sent: Count,
+    pub(crate) lost: Count,
     pub(crate) resent: Count,
     pub(crate) keyframe_requests: Count,
     pub(crate) ice_restarts: Count,
@@ -70,7 +76,11 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

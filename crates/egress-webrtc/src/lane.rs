@@ -96,6 +96,9 @@ pub(crate) struct Lane {
     asked: bool,
     packets: u32,
     octets: u32,
+    /// How many of the packets were counted for the figures, and how many were reported lost.
+    counted: u32,
+    lost: u32,
     report_at: Option<Instant>,
     reports: u8,
 }
@@ -128,6 +131,8 @@ impl Lane {
             asked: false,
             packets: 0,
             octets: 0,
+            counted: 0,
+            lost: 0,
             report_at: None,
             reports: 0,
         }
@@ -279,6 +284,20 @@ impl Lane {
         let size = buffer.len() - start;
         batch.end(path, start);
         Ok(size)
+    }
+
+    /// How many packets went out since this was asked last.
+    pub(crate) fn take_packets(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.counted, self.packets);
+        self.packets.wrapping_sub(before).into()
+    }
+
+    /// The viewer says that so many packets were lost so far. Answers how many of them are news; more than were sent are none.
+    pub(crate) fn report_lost(&mut self, lost: i32) -> u64 {
+        let lost = u32::try_from(lost).unwrap_or(0).min(self.packets);
+        let news = lost.saturating_sub(self.lost);
+        self.lost += news;
+        news.into()
     }
 
     /// When [`Lane::report`] is to be called.

@@ -131,7 +131,15 @@ impl Peer {
         now: Instant,
         batch: &mut Batch,
     ) -> bool {
-        let result = self.session().datagram(datagram, path, now, batch);
+        let before = batch.bytes();
+        let mut session = self.session();
+        let result = session.datagram(datagram, path, now, batch);
+        let again = batch.bytes() - before;
+        session.uncounted += again;
+        drop(session);
+        if again > 0 {
+            self.delivery().bytes(again);
+        }
         if self.is_over() {
             self.farewell(result.is_err(), now, batch);
             return false;

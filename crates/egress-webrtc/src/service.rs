@@ -241,6 +241,8 @@ impl Whep {
     pub(crate) fn counted(&self) -> Counted {
         let counts = &self.common.counts;
         let mut counted = Counted {
+            sent: counts.sent.get() + counts.resent.get(),
+            lost: counts.lost.get(),
             resent: counts.resent.get(),
             keyframe_requests: counts.keyframe_requests.get(),
             ice_restarts: counts.ice_restarts.get(),

@@ -320,6 +320,7 @@ impl Session {
 
     /// Does what time asks for; called some times a second.
     pub(crate) fn time(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
+        self.common.counts.sent.add(self.delivery.take_packets());
         if !self.connected && now >= self.created + HANDSHAKE {
             return Err(Ended::Handshake);
         }
@@ -348,6 +349,7 @@ impl Session {
 
     /// Tells the viewer that it is over, and why.
     pub(crate) fn close(&mut self, why: &Ended, now: Instant, batch: &mut Batch) {
+        self.common.counts.sent.add(self.delivery.take_packets());
         if self.connected
             && let Some((mut way, delivery)) = Self::way(
                 &self.common,

@@ -228,3 +228,20 @@ fn the_viewer_is_told_for_how_long_to_keep_pictures() {
     let unit = bench.unit(1, 100);
     assert_eq!(told(&bench.send(&unit)[0][12..]), [0x02, 0x30, 0x4b]);
 }
+
+#[test]
+fn losses_are_counted_once_and_never_more_than_were_sent() {
+    let mut bench = Bench::new(true);
+    let unit = bench.unit(0, 5_000);
+    bench.send(&unit);
+    let sent = unit.packets.len() as u64;
+    assert_eq!(
+        (bench.lane.take_packets(), bench.lane.take_packets()),
+        (sent, 0)
+    );
+    let told: Vec<u64> = [0, 2, 2, -5, 1, 3]
+        .map(|lost| bench.lane.report_lost(lost))
+        .into();
+    assert_eq!(told, [0, 2, 0, 0, 0, 1]);
+    assert_eq!(bench.lane.report_lost(i32::MAX), sent - 3);
+}

@@ -29,7 +29,17 @@ const GAUGES: [Figure; 3] = [
     ),
 ];
 
-const COUNTERS: [Figure; 5] = [
+const COUNTERS: [Figure; 7] = [
+    (
+        "webrtc_sent_packets",
+        "Packets of pictures and sound that were sent, once or again",
+        |c| c.sent,
+    ),
+    (
+        "webrtc_lost_packets",
+        "Packets that viewers reported as lost on the way",
+        |c| c.lost,
+    ),
     (
         "webrtc_resent_packets",
         "Packets that viewers missed and were sent again",
