@@ -326,11 +326,11 @@ describe("on a bad line", () => {
       assert.ok(video.retransmittedPacketsReceived > 0, JSON.stringify(video));
       const metrics = await (await fetch(`${far.http}/metrics`)).text();
       const figure = (name) => Number(new RegExp(`^lunette_webrtc_${name}_total (\\d+)$`, "m").exec(metrics)[1]);
-      const [sent, resent, lost, asked] = ["sent_packets", "resent_packets", "lost_packets", "keyframe_requests"].map(figure);
-      const figures = JSON.stringify({ sent, resent, lost, asked, video });
+      const [sent, resent, lost, requests] = ["sent_packets", "resent_packets", "lost_packets", "keyframe_requests"].map(figure);
+      const figures = JSON.stringify({ sent, resent, lost, requests, video });
       // What the server counts is what the browser got, and what the line lost of it.
       assert.ok(resent >= video.retransmittedPacketsReceived && 0.85 * resent < video.retransmittedPacketsReceived + 50, figures);
-      assert.ok(sent > video.packetsReceived && lost > 0 && asked === video.pliCount, figures);
+      assert.ok(sent > video.packetsReceived && lost > 0 && requests === video.pliCount, figures);
       assert.doesNotMatch(far.log, /line is too slow/, "losses like these are no reason to leave pictures out");
     });
 

@@ -4,6 +4,7 @@
 //! A lite agent gathers nothing and checks nothing: each valid check proves that the peer is at an address, and wants us
 //! there; media goes to the pair that was nominated last.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use crate::stun::{self, Request};
 pub(crate) const CONSENT: Duration = Duration::from_secs(25);
 /// How many pairs are remembered; what comes from others is checked anew.
 const MAX_PAIRS: usize = 16;
+/// How many checks are remembered: those of a minute and more, as browsers check.
+const MAX_SEEN: usize = 32;
 
 /// How datagrams reach a peer: its address, over UDP or over one TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +82,8 @@ pub(crate) struct Agent {
     selected: Option<Path>,
     nominated: bool,
     heard: Instant,
+    /// The last checks, and what they came over: a copy that comes from elsewhere is not the peer's.
+    seen: VecDeque<([u8; 12], Path)>,
 }
 
 impl Agent {
@@ -92,6 +97,7 @@ impl Agent {
             selected: None,
             nominated: false,
             heard: now,
+            seen: VecDeque::new(),
         }
     }
 
@@ -116,7 +122,8 @@ impl Agent {
         all.map(|generation| generation.local.ufrag.as_str())
     }
 
-    /// Answers a check that came over `path`; none for one that nobody has signed whom we know.
+    /// Answers a check that came over `path`; none for one that nobody has signed whom we know, or that is a copy of one which came over
+    /// another path: who can read along must not have media sent elsewhere.
     pub(crate) fn check(
         &mut self,
         request: &Request<'_>,
@@ -130,6 +137,14 @@ impl Agent {
             self.previous.as_ref().filter(|old| old.sent(request))?
         };
         let answer = request.answer(path.remote, &known.key);
+        match self.seen.iter().find(|(id, _)| *id == request.id()) {
+            Some((_, first)) if *first != path => return None,
+            Some(_) => {}
+            None => {
+                self.seen.truncate(MAX_SEEN - 1);
+                self.seen.push_front((request.id(), path));
+            }
+        }
         if !request.succeeds() {
             return Some(answer);
         }

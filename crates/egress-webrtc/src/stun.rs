@@ -139,6 +139,13 @@ impl<'a> Request<'a> {
         &self.datagram[8..HEADER]
     }
 
+    /// The identifier of the transaction, which no other request has (RFC 8489 §5).
+    pub(crate) fn id(&self) -> [u8; 12] {
+        let mut id = [0; 12];
+        id.copy_from_slice(self.transaction());
+        id
+    }
+
     fn error(&self, code: u16, reason: &str) -> Writer {
         let mut writer = Writer::new(BINDING_ERROR, self.transaction());
         let mut value = vec![0, 0, (code / 100) as u8, (code % 100) as u8];
@@ -259,7 +266,7 @@ pub(crate) mod testing {
 
     /// A check as a full agent sends it.
     pub(crate) fn signed_request(username: &str, password: &str, nominate: bool) -> Vec<u8> {
-        let mut writer = Writer::new(BINDING_REQUEST, &[9; 12]);
+        let mut writer = Writer::new(BINDING_REQUEST, &crate::random::bytes::<12>());
         writer.attribute(USERNAME, username.as_bytes());
         writer.attribute(ICE_CONTROLLING, &[1; 8]);
         if nominate {

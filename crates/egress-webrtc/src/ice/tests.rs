@@ -65,6 +65,32 @@ fn t33_a_check_with_a_wrong_password_or_name_changes_nothing() {
 }
 
 #[test]
+fn a_copy_of_a_check_that_comes_from_elsewhere_moves_nothing() {
+    let mut bench = Bench::new();
+    let local = bench.agent.local().clone();
+    let name = format!("{}:them", local.ufrag);
+    let bytes = signed_request(&name, &local.password, true);
+    let request = Request::parse(&bytes).expect("it is a request");
+    assert!(bench.agent.check(&request, path(1), bench.now).is_some());
+    assert!(
+        bench.agent.check(&request, path(1), bench.now).is_some(),
+        "sent again"
+    );
+    assert!(bench.agent.check(&request, path(2), bench.now).is_none());
+    assert_eq!(bench.agent.selected(), Some(path(1)));
+    assert!(!bench.agent.knows(path(2)));
+    for port in 3..100 {
+        assert!(bench.check(&local, "them", port, false));
+    }
+    assert_eq!(bench.agent.seen.len(), MAX_SEEN);
+    assert!(
+        bench.check(&local, "them", 2, true),
+        "who knows the password may move"
+    );
+    assert_eq!(bench.agent.selected(), Some(path(2)));
+}
+
+#[test]
 fn t25_consent_ends_25_s_after_the_last_valid_check() {
     let mut bench = Bench::new();
     let local = bench.agent.local().clone();

@@ -334,8 +334,9 @@ async fn who_connects_by_tcp_without_a_valid_check_is_hung_up_on() {
 async fn who_checks_from_ever_new_addresses_is_known_by_a_few_of_them() {
     let (bench, certificate) = (Bench::new(), certificate());
     let client = bench.viewer(&certificate).await;
-    let check = signed_request(&format!("{}:Oyef", client.ufrag), &client.password, false);
     for port in 1..1_000 {
+        let name = format!("{}:Oyef", client.ufrag);
+        let check = signed_request(&name, &client.password, false);
         let path = Path {
             remote: SocketAddr::from(([10, 0, 0, 1], port)),
             tcp: None,
