@@ -19,6 +19,7 @@ mod ended;
 mod error;
 mod feedback;
 mod figures;
+mod handshake;
 mod ice;
 #[doc(hidden)]
 pub mod internals;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls, DtlsCertificate, Output};
+use dimpl::{Config, DtlsCertificate};
 use hub::{Clock, Round};
 
-use crate::Error;
 use crate::batch::Batch;
 use crate::data::Data;
 use crate::delivery::{Delivery, Served, Way};
 use crate::ended::Ended;
 use crate::feedback;
 use crate::figures::Counts;
+use crate::handshake::{Handshake, Told};
 use crate::ice::{Agent, Path};
 use crate::pace::TICK;
 use crate::sdp::Fingerprint;
@@ -25,8 +25,6 @@ use crate::tcp::Connections;
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a viewer is heard that was told to go, for its data channels to close: it may have missed it.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
-/// The largest datagram that DTLS makes.
-const DATAGRAM: usize = 2048;
 
 /// What all viewers share.
 #[derive(Debug)]
@@ -43,13 +41,8 @@ pub(crate) struct Session {
     common: Arc<Common>,
     stage: Arc<Stage>,
     pub(crate) agent: Agent,
-    fingerprint: Fingerprint,
-    /// We are the DTLS client.
-    client: bool,
-    dtls: Option<Box<Dtls>>,
-    dtls_at: Option<Instant>,
-    verified: bool,
-    connected: bool,
+    handshake: Handshake,
+    /// Since the handshake has succeeded.
     srtp: Option<Srtp>,
     delivery: Delivery,
     /// Bytes that were sent and are not counted yet.
@@ -65,7 +58,7 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("selected", &self.agent.selected())
-            .field("connected", &self.connected)
+            .field("flows", &self.flows())
             .finish_non_exhaustive()
     }
 }
@@ -90,12 +83,7 @@ impl Session {
             common,
             stage,
             agent: Agent::new(remote.ufrag, now),
-            fingerprint: remote.fingerprint,
-            client: remote.passive,
-            dtls: None,
-            dtls_at: None,
-            verified: false,
-            connected: false,
+            handshake: Handshake::new(remote.fingerprint, remote.passive),
             srtp: None,
             delivery,
             uncounted: 0,
@@ -117,12 +105,12 @@ impl Session {
 
     /// Whether media flows, and nothing else is going on that needs more than a look now and then.
     pub(crate) fn is_calm(&self) -> bool {
-        self.connected && self.data.is_none()
+        self.flows() && self.data.is_none()
     }
 
     /// Whether media flows.
     pub(crate) fn flows(&self) -> bool {
-        self.connected
+        self.srtp.is_some()
     }
 
     /// Whether keyframes alone go out.
@@ -142,14 +130,13 @@ impl Session {
             return Ok(());
         };
         batch.push(path, &answer);
-        if self.dtls.is_none() && self.agent.selected().is_some() {
-            let config = Arc::clone(&self.common.config);
-            let certificate = self.common.certificate.clone();
-            let mut dtls = Box::new(Dtls::new_12(config, certificate, now));
-            dtls.set_active(self.client);
-            // Errors of a handshake are not the end: it has its time to succeed.
-            let _ = dtls.handle_timeout(now);
-            self.dtls = Some(dtls);
+        if self.agent.selected().is_some() && !self.flows() {
+            let Common {
+                config,
+                certificate,
+                ..
+            } = &*self.common;
+            self.handshake.begin(config, certificate, now);
             self.poll(now, batch)?;
         }
         Ok(())
@@ -175,94 +162,53 @@ impl Session {
     }
 
     fn dtls(&mut self, datagram: &[u8], now: Instant, batch: &mut Batch) -> Result<bool, Ended> {
-        let Some(dtls) = &mut self.dtls else {
-            return Ok(false);
-        };
-        let flowed = self.connected;
-        let _ = dtls.handle_timeout(now);
-        if let Err(error) = dtls.handle_packet(datagram) {
-            tracing::debug!(%error, "a DTLS record was refused");
-        }
+        let flowed = self.flows();
+        self.handshake.receive(datagram, now);
         self.poll(now, batch)?;
-        if self.connected && !flowed {
+        let begins = self.flows() && !flowed;
+        if begins {
             self.delivery.begin(&self.stage, now);
         }
-        Ok(self.connected && !flowed)
+        Ok(begins)
     }
 
     /// Takes what DTLS has to say, and what is to be said on data channels.
     fn poll(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
-        let waiting = !self.connected;
+        let waited = !self.flows();
         self.take(now, batch)?;
-        let (Some(data), Some(dtls), true) = (&mut self.data, &mut self.dtls, self.connected)
-        else {
+        let flows = self.flows();
+        let Some(data) = self.data.as_mut().filter(|_| flows) else {
             return Ok(());
         };
-        if waiting && self.client {
+        if waited && self.handshake.is_client() {
             data.connect();
         }
         let mut said = false;
-        data.poll(now, |packet| {
-            said |= dtls.send_application_data(packet).is_ok();
-        });
+        data.poll(now, |packet| said |= self.handshake.say(packet));
         if said { self.take(now, batch) } else { Ok(()) }
     }
 
     fn take(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
-        let Some(dtls) = &mut self.dtls else {
-            return Ok(());
-        };
-        let (mut buffer, mut connected) = ([0; DATAGRAM], false);
-        loop {
-            match dtls.poll_output(&mut buffer) {
-                Output::Packet(packet) => {
-                    if let Some(path) = self.agent.selected() {
-                        batch.push(path, packet);
-                    }
+        let (path, data) = (self.agent.selected(), &mut self.data);
+        let keys = self.handshake.take(|told| match (told, path) {
+            (Told::Datagram(packet), Some(path)) => batch.push(path, packet),
+            (Told::Datagram(_), None) => {}
+            (Told::Data(packet), _) => {
+                if let Some(data) = data {
+                    data.receive(packet, now);
                 }
-                Output::Timeout(at) => {
-                    self.dtls_at = Some(at);
-                    break;
-                }
-                Output::PeerCert(certificate) => {
-                    if !self.fingerprint.is_of(certificate) {
-                        // Nothing more is said to whoever this is, and no keys are agreed on.
-                        self.dtls = None;
-                        return Err(Error::Fingerprint.into());
-                    }
-                    self.verified = true;
-                }
-                Output::KeyingMaterial(material, profile) => {
-                    self.srtp = Some(Srtp::new(&material, profile, self.client)?);
-                }
-                Output::Connected => connected = true,
-                Output::ApplicationData(packet) => {
-                    if let Some(data) = &mut self.data {
-                        data.receive(packet, now);
-                    }
-                }
-                Output::CloseNotify => return Err(Ended::Left),
-                Output::BufferTooSmall { .. } => {
-                    return Err(Error::Dtls("a record larger than 2048 bytes".to_owned()).into());
-                }
-                _ => {}
             }
+        })?;
+        if keys.is_some() {
+            self.srtp = keys;
         }
-        if connected && !(self.verified && self.srtp.is_some()) {
-            return Err(Error::Fingerprint.into());
-        }
-        self.connected |= connected;
         Ok(())
     }
 
     fn rtcp(&mut self, datagram: &[u8], now: Instant, batch: &mut Batch) -> Result<bool, Ended> {
         // RFC 5761 §4: these are reports; other packets are media, which we don't take.
         let report = matches!(datagram.get(1), Some(192..=223));
-        let (true, Some(srtp), Some(path)) = (
-            report && self.connected,
-            &mut self.srtp,
-            self.agent.selected(),
-        ) else {
+        let (true, Some(srtp), Some(path)) = (report, &mut self.srtp, self.agent.selected()) else {
             return Ok(false);
         };
         let Some(plain) = srtp.open_rtcp(datagram) else {
@@ -302,8 +248,7 @@ impl Session {
             &self.agent,
             &mut self.delivery,
             now,
-        )
-        .filter(|_| self.connected) else {
+        ) else {
             return Ok(None);
         };
         let full = |id| self.common.connections.is_full(id);
@@ -321,27 +266,21 @@ impl Session {
     /// Does what time asks for; called some times a second.
     pub(crate) fn time(&mut self, now: Instant, batch: &mut Batch) -> Result<(), Ended> {
         self.common.counts.sent.add(self.delivery.take_packets());
-        if !self.connected && now >= self.created + HANDSHAKE {
+        if !self.flows() && now >= self.created + HANDSHAKE {
             return Err(Ended::Handshake);
         }
-        if self.connected && now >= self.agent.consent_ends() {
+        if self.flows() && now >= self.agent.consent_ends() {
             return Err(Ended::Silent);
         }
-        if let (Some(dtls), Some(at)) = (&mut self.dtls, self.dtls_at)
-            && at <= now
-        {
-            let _ = dtls.handle_timeout(now);
-        }
+        self.handshake.time(now);
         self.poll(now, batch)?;
-        if self.connected
-            && let Some((mut way, delivery)) = Self::way(
-                &self.common,
-                &mut self.srtp,
-                &self.agent,
-                &mut self.delivery,
-                now,
-            )
-        {
+        if let Some((mut way, delivery)) = Self::way(
+            &self.common,
+            &mut self.srtp,
+            &self.agent,
+            &mut self.delivery,
+            now,
+        ) {
             delivery.report(&self.stage, &mut way, batch)?;
         }
         Ok(())
@@ -350,23 +289,18 @@ impl Session {
     /// Tells the viewer that it is over, and why.
     pub(crate) fn close(&mut self, why: &Ended, now: Instant, batch: &mut Batch) {
         self.common.counts.sent.add(self.delivery.take_packets());
-        if self.connected
-            && let Some((mut way, delivery)) = Self::way(
-                &self.common,
-                &mut self.srtp,
-                &self.agent,
-                &mut self.delivery,
-                now,
-            )
-        {
+        if let Some((mut way, delivery)) = Self::way(
+            &self.common,
+            &mut self.srtp,
+            &self.agent,
+            &mut self.delivery,
+            now,
+        ) {
             let _ = delivery.goodbye(&mut way, batch);
         }
         self.leaving = Some(now);
-        if let Some(data) = self
-            .data
-            .as_mut()
-            .filter(|_| self.connected && why.is_news())
-        {
+        let tells = self.flows() && why.is_news();
+        if let Some(data) = self.data.as_mut().filter(|_| tells) {
             data.close(why);
             self.leaving = Some(now + FAREWELL);
         }
@@ -379,11 +313,9 @@ impl Session {
         if hears && !self.data.as_ref().is_none_or(Data::is_closed) {
             return false;
         }
-        if let Some(dtls) = &mut self.dtls {
-            let _ = dtls.close();
-            let _ = self.take(now, batch);
-        }
-        self.dtls = None;
+        self.handshake.close();
+        let _ = self.take(now, batch);
+        self.handshake.forget();
         true
     }
 

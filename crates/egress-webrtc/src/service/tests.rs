@@ -155,12 +155,17 @@ impl Client {
 
     /// The same; answers with what the handshake led to.
     async fn media(&self, shown: &DtlsCertificate) -> Option<Dtls> {
+        self.shakes(shown, 50).await
+    }
+
+    /// The same, as far as it gets with so many of the server's datagrams.
+    async fn shakes(&self, shown: &DtlsCertificate, datagrams: usize) -> Option<Dtls> {
         self.check(&self.password).await;
         let config = Arc::new(Config::builder().build().expect("it is good"));
         let mut dtls = Dtls::new_12(config, shown.clone(), Instant::now());
         dtls.set_active(true);
         let _ = dtls.handle_timeout(Instant::now());
-        for _ in 0..50 {
+        for _ in 0..datagrams {
             let mut buffer = [0; 2048];
             loop {
                 match dtls.poll_output(&mut buffer) {
@@ -216,6 +221,26 @@ async fn a_check_by_who_does_not_know_the_password_is_not_answered() {
     client.check(&client.password).await;
     let answer = client.receive().await.expect("an answer");
     assert_eq!(answer[..2], [1, 1]);
+}
+
+#[tokio::test]
+async fn t34_a_handshake_that_is_cut_off_anywhere_is_over_after_10_s_and_leaves_nothing() {
+    let (bench, certificate) = (Bench::new(), certificate());
+    let mut cut = Vec::new();
+    for datagrams in 0..3 {
+        let client = bench.viewer(&certificate).await;
+        assert!(client.shakes(&certificate, datagrams).await.is_none());
+        cut.push(client);
+    }
+    assert_eq!(bench.whep.joining(), cut.len());
+    let now = Instant::now();
+    bench.whep.pass(now + crate::session::HANDSHAKE / 2);
+    assert_eq!(bench.whep.joining(), cut.len());
+    bench.whep.pass(now + crate::session::HANDSHAKE);
+    assert!(cut.iter().all(|client| client.peer.is_over()));
+    assert_eq!((bench.whep.joining(), bench.whep.peers.paths()), (0, 0));
+    drop(cut);
+    assert_eq!(bench.channel().viewers().len(), 0);
 }
 
 #[tokio::test]
