@@ -328,9 +328,9 @@ describe("on a bad line", () => {
       const figure = (name) => Number(new RegExp(`^lunette_webrtc_${name}_total (\\d+)$`, "m").exec(metrics)[1]);
       const [sent, resent, lost, requests] = ["sent_packets", "resent_packets", "lost_packets", "keyframe_requests"].map(figure);
       const figures = JSON.stringify({ sent, resent, lost, requests, video });
-      // What the server counts is what the browser got, and what the line lost of it.
+      // What the server counts is what the browser got, and what the line lost of it, requests among them.
       assert.ok(resent >= video.retransmittedPacketsReceived && 0.85 * resent < video.retransmittedPacketsReceived + 50, figures);
-      assert.ok(sent > video.packetsReceived && lost > 0 && requests === video.pliCount, figures);
+      assert.ok(sent > video.packetsReceived && lost > 0 && Math.abs(requests - video.pliCount) < 3, figures);
       assert.doesNotMatch(far.log, /line is too slow/, "losses like these are no reason to leave pictures out");
     });
 
