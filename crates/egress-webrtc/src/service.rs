@@ -141,6 +141,8 @@ impl Whep {
         };
         peer.serve(now, batch, &mut peer.delivery().round());
         if peer.take_seat() {
+            // The end of the handshake, and the first packets, are to be there before what its shard sends.
+            self.sockets.flush(batch);
             peer.session().seat(Arc::downgrade(&peer));
         } else {
             peer.session().wake();
