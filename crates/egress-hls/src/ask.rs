@@ -4,7 +4,7 @@ use crate::timing::Timing;
 use crate::window::Window;
 
 /// A playlist request's directives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ask {
     /// `_HLS_msn`
     pub(crate) segment: Option<u64>,
@@ -51,6 +51,11 @@ impl Ask {
             return Err("_HLS_part needs _HLS_msn");
         }
         Ok(ask)
+    }
+
+    /// Whether there is nothing to do about it yet.
+    pub(crate) fn waits(self, window: &Window, timing: Timing) -> bool {
+        self.judge(window, timing) == Verdict::Wait
     }
 
     /// What to do while `window` is what there is.

@@ -4,7 +4,7 @@
 //! times), `packager`, `cut`, `timing` and `mux` (samples to parts and segments), `window` (what is listed and what is still there),
 //! `calendar` (dates), `playlist` (the text), all of them pure; `snapshot` (what is published after each part and
 //! shared by all who ask), `ask` (what a player may ask for), `stage` (one task a Channel, begun by who asks first),
-//! `waiting` and `answer` (who waits, and what goes back).
+//! `wishes`, `waiting` and `answer` (who waits, for what, and what goes back).
 //!
 //! There is no state of a viewer: no task, no session, no cookie. This crate never knows another egress or an
 //! ingest.
@@ -28,6 +28,7 @@ mod testing;
 mod timing;
 mod waiting;
 mod window;
+mod wishes;
 
 pub use routes::router;
 pub use settings::Settings;

@@ -184,7 +184,8 @@ async fn file(
         let missing = if early { Refusal::Early } else { Refusal::Gone };
         Some(find_file(snapshot, name).ok_or(missing))
     };
-    let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, look).await?;
+    let next = Ask::default();
+    let ((body, kind), run) = hls.waiting.wait(snapshots, &channel, next, look).await?;
     let etag = format!("\"{token}-{file}\"");
     Ok(counted(
         &run,
@@ -249,7 +250,7 @@ impl Hls {
             Verdict::Wait => None,
             Verdict::Answer => snapshot.text(kind).map(Ok),
         };
-        self.waiting.wait(snapshots, channel, look).await
+        self.waiting.wait(snapshots, channel, ask, look).await
     }
 }
 

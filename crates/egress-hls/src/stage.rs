@@ -16,6 +16,7 @@ use crate::calendar::Epoch;
 use crate::packager::{Packager, Resume};
 use crate::snapshot::{Run, Snapshot};
 use crate::window::Numbers;
+use crate::wishes::Wishes;
 
 /// What the hub calls our packagers, which are its viewers.
 const PROTOCOL: &str = "hls";
@@ -29,8 +30,25 @@ const FINISH: Duration = Duration::from_secs(1);
 
 type Key = (StreamId, ChannelId);
 
-/// What those who ask wait for: nothing before the first part, then the newest state.
-pub(crate) type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
+/// What those who ask look at, and wait for.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshots {
+    /// Nothing before the first part, then the newest state.
+    pub(crate) newest: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub(crate) wishes: Arc<Wishes>,
+}
+
+impl Snapshots {
+    /// The newest state.
+    pub(crate) fn now(&self) -> Option<Arc<Snapshot>> {
+        self.newest.borrow().clone()
+    }
+
+    /// Whether more will come.
+    pub(crate) fn go_on(&self) -> bool {
+        self.newest.has_changed().is_ok()
+    }
+}
 
 /// The packagers, by Channel. There are at most as many entries as there were Channels when one was begun last.
 #[derive(Debug)]
@@ -127,10 +145,14 @@ impl Stages {
         };
         let interval = channel.status().keyframe_interval;
         let gop = interval.and_then(|interval| i64::try_from(interval.as_nanos()).ok());
-        let (publish, snapshots) = watch::channel(None);
+        let (publish, newest) = watch::channel(None);
+        let wishes = Arc::<Wishes>::default();
         let stage = Stage {
             channel: channel.clone(),
-            snapshots,
+            snapshots: Snapshots {
+                newest,
+                wishes: Arc::clone(&wishes),
+            },
             run,
             asked: Arc::new(AtomicU64::new(self.now())),
         };
@@ -141,6 +163,7 @@ impl Stages {
             stage: stage.clone(),
             viewer,
             publish,
+            waiters: Waiters(wishes),
             settings,
             packager: Packager::new(
                 now,
@@ -197,7 +220,16 @@ impl Stage {
     /// Whether this is a running packager of that very Channel: one that was removed and added again under its
     /// old id is another.
     fn serves(&self, channel: &Channel) -> bool {
-        self.channel.same(channel) && self.snapshots.has_changed().is_ok()
+        self.channel.same(channel) && self.snapshots.go_on()
+    }
+}
+
+/// Those who wait for what a packager publishes.
+struct Waiters(Arc<Wishes>);
+
+impl Drop for Waiters {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
@@ -207,6 +239,8 @@ struct Worker {
     stage: Stage,
     viewer: hub::Viewer,
     publish: watch::Sender<Option<Arc<Snapshot>>>,
+    /// Dropped after it, when all see that it is over.
+    waiters: Waiters,
     settings: watch::Receiver<Settings>,
     packager: Packager,
 }
@@ -224,7 +258,6 @@ impl Worker {
         let mut frames = channel.frames();
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut published = false;
         loop {
             tokio::select! {
                 () = &mut stopped => break,
@@ -232,7 +265,6 @@ impl Worker {
                     Event::Item(frame) => {
                         if self.packager.push(&frame, frames.tracks()) {
                             self.publish();
-                            published = true;
                         }
                     }
                     Event::Skipped(frames) => {
@@ -250,10 +282,8 @@ impl Worker {
                     }
                 }
                 _ = check.tick() => {
-                    if !std::mem::take(&mut published) {
-                        // Who has waited for too long goes now.
-                        self.publish.send_modify(|_| ());
-                    }
+                    // Who has waited for too long goes now.
+                    self.waiters.0.wake();
                     if self.stages.retire(&self.stage, self.packager.resume()) {
                         break;
                     }
@@ -268,8 +298,9 @@ impl Worker {
             return;
         };
         let run = Arc::clone(&self.stage.run);
-        let snapshot = Snapshot::new(window, timing, run, Instant::now());
-        self.publish.send_replace(Some(Arc::new(snapshot)));
+        let snapshot = Arc::new(Snapshot::new(window, timing, run, Instant::now()));
+        self.publish.send_replace(Some(Arc::clone(&snapshot)));
+        self.waiters.0.grant(&snapshot.window, timing);
     }
 }
 

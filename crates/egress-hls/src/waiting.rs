@@ -1,7 +1,7 @@
-//! Requests that wait for something that is yet to come: all on one watch, so many and no more.
+//! Requests that wait for something that is yet to come: so many and no more.
 //!
-//! Thousands are released by each part, so a request has no timer of its own: the packager's task wakes all of them
-//! now and then while nothing comes.
+//! Thousands are released by a part, so a request has no timer of its own: the packager's task wakes all of them
+//! now and then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::answer::Refusal;
+use crate::ask::Ask;
 use crate::snapshot::{Run, Snapshot};
 use crate::stage::Snapshots;
 
@@ -45,18 +46,20 @@ impl Waiting {
         }
     }
 
-    /// What `look` finds, as soon as it finds anything, and of which run of the packager.
+    /// What `look` finds, as soon as it finds anything, and of which run of the packager. It is to find something as soon as there is
+    /// what `ask` wants.
     pub(crate) async fn wait<T>(
         &self,
-        mut snapshots: Snapshots,
+        snapshots: Snapshots,
         channel: &Channel,
+        ask: Ask,
         look: impl Fn(&Snapshot) -> Option<Result<T, Refusal>>,
     ) -> Result<(T, Arc<Run>), Refusal> {
         let look = |snapshot: &Snapshot| {
             let found = look(snapshot)?;
             Some(found.map(|found| (found, Arc::clone(&snapshot.run))))
         };
-        let now = snapshots.borrow_and_update().clone();
+        let now = snapshots.now();
         if let Some(found) = now.as_deref().and_then(look) {
             return found;
         }
@@ -66,14 +69,18 @@ impl Waiting {
             Duration::from_nanos(nanos)
         });
         let began = Instant::now();
-        while snapshots.changed().await.is_ok() {
-            let now = snapshots.borrow_and_update().clone();
-            if let Some(found) = now.as_deref().and_then(look) {
+        loop {
+            let told = snapshots.wishes.of(ask);
+            if let Some(found) = snapshots.now().as_deref().and_then(look) {
                 return found;
+            }
+            if !snapshots.go_on() {
+                break;
             }
             if began.elapsed() >= limit {
                 return Err(late(channel));
             }
+            told.await;
         }
         let why = if self.stop.is_cancelled() {
             "the server shuts down"
@@ -88,10 +95,10 @@ impl Waiting {
     /// Players begin so far behind the end of their first playlist as it says, and stay there: hls.js (1.7) never makes up for
     /// the time since its newest part came.
     pub(crate) async fn renew(&self, snapshots: &mut Snapshots) {
-        let now = snapshots.borrow_and_update().clone();
+        let now = snapshots.newest.borrow_and_update().clone();
         let within = now.and_then(|now| now.next_within());
         if let (Some(within), Some(_place)) = (within, self.place()) {
-            let _ = timeout(within, snapshots.changed()).await;
+            let _ = timeout(within, snapshots.newest.changed()).await;
         }
     }
 
