@@ -1,4 +1,5 @@
-//! TLS to a camera, or to a server of streams (RTSPS, RTMPS): whom it must prove to be, and in words why it did not.
+//! The connection to a camera, or to a server of streams, as TLS or as it is (RTSPS, RTMPS): whom it must prove to be, and in words why
+//! it did not.
 //!
 //! It never knows what is said over it.
 
@@ -7,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use hub::{Fault, Reason};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 pub use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
@@ -82,20 +83,30 @@ pub fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, Error> {
     Ok(Arc::new(config))
 }
 
-/// Sets TLS up on `stream`, which leads to `peer`.
+/// What is read from and written to.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection to a camera, in TLS or not.
+pub type Connection = Box<dyn Duplex>;
+
+/// Sets TLS up on `stream`, which leads to `peer`, where there is a `config` for it.
 ///
 /// # Errors
 /// A [`Fault`] that says what the owner can do.
-pub async fn encrypt(
+pub async fn secure(
     stream: TcpStream,
     peer: Peer<'_>,
-    config: &Arc<ClientConfig>,
-) -> Result<TlsStream<TcpStream>, Fault> {
+    config: Option<&Arc<ClientConfig>>,
+) -> Result<Connection, Fault> {
+    let Some(config) = config else {
+        return Ok(Box::new(stream));
+    };
     let host = peer.host;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Fault::new(Reason::Tls, format!("`{host}` can stand in no certificate")))?;
     let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-    stream.await.map_err(|error| fault(peer, &error))
+    Ok(Box::new(stream.await.map_err(|error| fault(peer, &error))?))
 }
 
 /// What a failed handshake means for the owner.

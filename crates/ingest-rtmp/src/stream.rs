@@ -3,9 +3,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camera_tls::{ClientConfig, Peer, Tls};
+use camera_tls::{ClientConfig, Connection, Peer, Tls};
 use hub::{Fault, Publisher, Reason, RunFuture, Source};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout, timeout_at};
 
@@ -39,9 +39,6 @@ impl Default for Timeouts {
         }
     }
 }
-
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A stream of an RTMP server as a [`Source`].
 #[derive(Debug)]
@@ -89,8 +86,10 @@ impl Stream {
             link = self.connect() => link?,
         };
         let session = Session::new(self.location.clone(), || fastrand::u8(..));
+        let (reader, writer) = split(link);
         let mut drive = Drive {
-            link,
+            reader,
+            writer,
             session,
             intake: Intake::default(),
             heard: Instant::now(),
@@ -100,14 +99,17 @@ impl Stream {
         let ended = drive.run(publisher).await;
         drive.session.leave();
         let goodbye = async {
-            drive.link.write_all_buf(&mut drive.session.output).await?;
-            drive.link.flush().await
+            drive
+                .writer
+                .write_all_buf(&mut drive.session.output)
+                .await?;
+            drive.writer.flush().await
         };
         let _ = timeout(GOODBYE, goodbye).await;
         ended
     }
 
-    async fn connect(&self) -> Result<Box<dyn Duplex>, Fault> {
+    async fn connect(&self) -> Result<Connection, Fault> {
         let patience = self.timeouts.connect;
         let link = timeout(patience, self.dial()).await;
         link.map_err(|_| {
@@ -117,21 +119,18 @@ impl Stream {
         })?
     }
 
-    async fn dial(&self) -> Result<Box<dyn Duplex>, Fault> {
+    async fn dial(&self) -> Result<Connection, Fault> {
         let host = self.location.host.as_str();
         let link = TcpStream::connect((host, self.location.port)).await;
         let link = link.map_err(|error| unreachable(&error))?;
         // Only a delay: what is said is short.
         let _ = link.set_nodelay(true);
-        let Some(config) = &self.tls else {
-            return Ok(Box::new(link));
-        };
         let peer = Peer {
             host,
             kind: "server",
             scheme: "rtmp",
         };
-        Ok(Box::new(camera_tls::encrypt(link, peer, config).await?))
+        camera_tls::secure(link, peer, self.tls.as_ref()).await
     }
 }
 
@@ -151,7 +150,8 @@ impl Source for Stream {
 
 /// One run.
 struct Drive<'a> {
-    link: Box<dyn Duplex>,
+    reader: ReadHalf<Connection>,
+    writer: WriteHalf<Connection>,
     session: Session,
     intake: Intake,
     heard: Instant,
@@ -171,11 +171,10 @@ impl Drive<'_> {
                 } else {
                     self.stream.timeouts.play
                 };
-            let (mut reader, mut writer) = split(&mut self.link);
             let waits = !self.session.output.is_empty();
             let taken = tokio::select! {
                 () = publisher.cancelled() => return Ok(()),
-                read = reader.read(&mut buffer) => match read {
+                read = self.reader.read(&mut buffer) => match read {
                     Ok(0) => return Err(self.closed()),
                     Ok(size) => {
                         // While it is being set up, words alone don't count: something has to come of them.
@@ -188,10 +187,10 @@ impl Drive<'_> {
                     }
                     Err(error) => return Err(broken(&error)),
                 },
-                written = writer.write_buf(&mut self.session.output), if waits => {
+                written = self.writer.write_buf(&mut self.session.output), if waits => {
                     written.map_err(|error| broken(&error))?;
                     // TLS may hold some of it back.
-                    timeout_at(deadline.into(), writer.flush())
+                    timeout_at(deadline.into(), self.writer.flush())
                         .await
                         .map_err(|_| self.silent())?
                         .map_err(|error| broken(&error))?;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use camera_tls::{ClientConfig, Peer};
+use camera_tls::{ClientConfig, Connection, Peer};
 use hub::Fault;
 use rtsp::{Message, Parser};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -27,12 +27,9 @@ const MAX_ADDRESSES: usize = 4;
 /// The shortest time that an address gets.
 const MIN_CONNECT: Duration = Duration::from_secs(1);
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 /// A connection with what was read from it and not understood yet.
 pub(crate) struct Link {
-    io: Box<dyn Duplex>,
+    io: Connection,
     parser: Parser,
     inbox: BytesMut,
     /// The camera's address.
@@ -57,22 +54,14 @@ impl Link {
         let local = stream.local_addr().map_err(failed)?;
         // Requests are small and waited for.
         stream.set_nodelay(true).map_err(failed)?;
-        let io: Box<dyn Duplex> = match tls {
-            None => Box::new(stream),
-            Some(config) => {
-                let peer = Peer {
-                    host: &location.host,
-                    kind: "camera",
-                    scheme: "rtsp",
-                };
-                let encrypted = timeout_at(deadline, camera_tls::encrypt(stream, peer, config));
-                Box::new(
-                    encrypted
-                        .await
-                        .unwrap_or_else(|_| Err(words::handshake_timeout(patience)))?,
-                )
-            }
+        let whom = Peer {
+            host: &location.host,
+            kind: "camera",
+            scheme: "rtsp",
         };
+        let io = timeout_at(deadline, camera_tls::secure(stream, whom, tls))
+            .await
+            .unwrap_or_else(|_| Err(words::handshake_timeout(patience)))?;
         Ok(Self {
             io,
             parser: Parser::new(),
