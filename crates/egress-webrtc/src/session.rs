@@ -242,23 +242,18 @@ impl Session {
         batch: &mut Batch,
         round: &mut Round<'_>,
     ) -> Result<Option<Instant>, Ended> {
-        let Some((mut way, delivery)) = Self::way(
-            &self.common,
-            &mut self.srtp,
-            &self.agent,
-            &mut self.delivery,
-            now,
-        ) else {
-            return Ok(None);
-        };
+        let connection = self.agent.selected().and_then(|path| path.tcp);
         let full = |id| self.common.connections.is_full(id);
-        if way.path.tcp.is_some_and(full) {
+        if self.flows() && connection.is_some_and(full) {
             return Ok(Some(now + TICK));
         }
-        match delivery.serve(&self.stage, &mut way, batch, round)? {
+        let Some((mut way, delivery, stage)) = self.way(now) else {
+            return Ok(None);
+        };
+        match delivery.serve(stage, &mut way, batch, round)? {
             Served::All => Ok(None),
             Served::Until(at) => Ok(Some(at)),
-            Served::Closed => Err(Ended::Stage(self.stage.end())),
+            Served::Closed => Err(Ended::Stage(stage.end())),
             Served::OtherCodec => Err(Ended::OtherCodec),
         }
     }
@@ -274,14 +269,8 @@ impl Session {
         }
         self.handshake.time(now);
         self.poll(now, batch)?;
-        if let Some((mut way, delivery)) = Self::way(
-            &self.common,
-            &mut self.srtp,
-            &self.agent,
-            &mut self.delivery,
-            now,
-        ) {
-            delivery.report(&self.stage, &mut way, batch)?;
+        if let Some((mut way, delivery, stage)) = self.way(now) {
+            delivery.report(stage, &mut way, batch)?;
         }
         Ok(())
     }
@@ -289,13 +278,7 @@ impl Session {
     /// Tells the viewer that it is over, and why.
     pub(crate) fn close(&mut self, why: &Ended, now: Instant, batch: &mut Batch) {
         self.common.counts.sent.add(self.delivery.take_packets());
-        if let Some((mut way, delivery)) = Self::way(
-            &self.common,
-            &mut self.srtp,
-            &self.agent,
-            &mut self.delivery,
-            now,
-        ) {
+        if let Some((mut way, delivery, _)) = self.way(now) {
             let _ = delivery.goodbye(&mut way, batch);
         }
         self.leaving = Some(now);
@@ -319,24 +302,17 @@ impl Session {
         true
     }
 
-    fn way<'a>(
-        common: &'a Common,
-        srtp: &'a mut Option<Srtp>,
-        agent: &Agent,
-        delivery: &'a mut Delivery,
-        now: Instant,
-    ) -> Option<(Way<'a>, &'a mut Delivery)> {
-        let unix = common.clock.unix_nanos(now);
-        let (srtp, path) = (srtp.as_mut()?, agent.selected()?);
-        Some((
-            Way {
-                srtp,
-                path,
-                now,
-                unix,
-                counts: &common.counts,
-            },
-            delivery,
-        ))
+    /// What serves the viewer, once media flows.
+    fn way(&mut self, now: Instant) -> Option<(Way<'_>, &mut Delivery, &Stage)> {
+        let unix = self.common.clock.unix_nanos(now);
+        let (srtp, path) = (self.srtp.as_mut()?, self.agent.selected()?);
+        let way = Way {
+            srtp,
+            path,
+            now,
+            unix,
+            counts: &self.common.counts,
+        };
+        Some((way, &mut self.delivery, &self.stage))
     }
 }
