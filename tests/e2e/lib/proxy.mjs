@@ -13,8 +13,15 @@ export class Proxy {
   /** The paths of all requests, and how many upgrades were asked for. */
   paths = [];
   upgrades = 0;
-  /** While true, connections stay open and nothing comes through. */
-  dead = false;
+  #dead = false;
+  /** Requests that came meanwhile. */
+  #held = [];
+
+  /** While true, connections stay open and nothing comes through; what is asked meanwhile gets through afterwards, as TCP has it. */
+  set dead(dead) {
+    this.#dead = dead;
+    if (!dead) for (const [asked, answer] of this.#held.splice(0)) if (!answer.destroyed) this.#forward(asked, answer);
+  }
 
   constructor(target, upgrades) {
     this.target = new URL(target);
@@ -32,11 +39,11 @@ export class Proxy {
   }
 
   #forward(asked, answer) {
+    if (this.#dead) return void this.#held.push([asked, answer]);
     this.paths.push(asked.url);
-    if (this.dead) return;
     const { hostname, port } = this.target;
     const onward = request({ hostname, port, path: asked.url, method: asked.method, headers: asked.headers }, (answered) => {
-      if (this.dead) return;
+      if (this.#dead) return;
       answer.writeHead(answered.statusCode, answered.headers);
       answered.pipe(answer);
     });

@@ -41,6 +41,12 @@ export class Track {
     return ((this.packets.at(-1).time - this.packets[0].time) >>> 0) / clock;
   }
 
+  /** How far the pictures are apart, in ticks. */
+  steps() {
+    const times = [...new Set(this.packets.map(({ time }) => time))];
+    return times.slice(1).map((time, i) => (time - times[i]) >>> 0);
+  }
+
   /** How many pictures ffmpeg decodes of it, and what it complains of. */
   decoded(codec) {
     const input = Buffer.concat([...this.#units(LAYOUTS[codec])].flatMap((unit) => [START, unit]));
