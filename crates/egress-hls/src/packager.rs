@@ -180,7 +180,7 @@ impl Packager {
     /// Makes parts of all that waits, and ends the segment.
     fn flush(&mut self) {
         while self.pending.first().is_some_and(|lead| !lead.is_empty()) && self.cut_part(true) {}
-        self.window.end();
+        self.end();
         self.discontinuity |= self.edge.take().is_some();
     }
 
@@ -211,7 +211,7 @@ impl Packager {
         if slot.count == 0 && slot.cut && (slot.end - edge < timing.part / 2 || !heard) {
             // No short part of sound alone, on which hls.js (1.7) waits for the whole next segment: it takes a segment for
             // complete that lacks less than 200 ms, and asks for no more of it, nor for what follows.
-            self.window.end();
+            self.end();
             return true;
         }
         if slot.count == 0 && !heard {
@@ -275,8 +275,7 @@ impl Packager {
         self.window
             .push(duration, independent, pictures, data.freeze());
         self.edge = Some(edge + duration);
-        let filled = pictures > 0 || !self.has_picture();
-        self.end_if_full(slot.cut, filled, timing);
+        self.end_if_full(slot.cut, timing);
     }
 
     /// The leading track comes first in a part, even where it has nothing.
@@ -294,22 +293,36 @@ impl Packager {
         mux::write(data, &mut self.sequence, track, &samples);
     }
 
-    fn end_if_full(&mut self, cut: bool, pictures: bool, timing: Timing) {
-        // Players begin when there is a whole segment, at its beginning: the first one ends as soon as the playlist has
-        // all that was there before.
-        let first = self.window.listed().next().is_none()
+    fn end_if_full(&mut self, cut: bool, timing: Timing) {
+        // Players begin when there are whole segments, at the beginning of one: the first ones end as soon as the playlist
+        // has all that was there before.
+        let first = self.window.listed().nth(1).is_none()
+            && self.shows()
             && self.window.duration() >= playlist::first(timing)
             && self.arrived >= self.began;
         let full = self.window.open().is_some_and(|open| {
             open.duration + timing.part > timing.target + ROUNDING
                 || open.bytes > self.settings.bytes / 4
         });
-        if first && !cut && pictures {
-            // GStreamer (1.22) finds its place in a new playlist by any segment of the one before but the first.
+        if cut || full || first {
+            self.end();
+        }
+    }
+
+    /// Ends the segment in the making; the first one as two, so that there is never one alone: GStreamer (1.22) finds its place
+    /// in a new playlist by any segment of the one before but the first.
+    fn end(&mut self) {
+        if self.window.listed().next().is_none() && self.shows() {
             self.window.end_in_two();
-        } else if cut || full || first {
+        } else {
             self.window.end();
         }
+    }
+
+    /// Whether the newest part has a picture, or sound where there are none.
+    fn shows(&self) -> bool {
+        let newest = self.window.open().and_then(|open| open.parts.last());
+        newest.is_some_and(|part| part.pictures > 0 || !self.has_picture())
     }
 
     /// Begins the next segment at `edge`.
@@ -326,7 +339,7 @@ impl Packager {
 
     /// The pictures have left the playlist's clock too far behind: it goes on where they are.
     fn leap(&mut self) -> bool {
-        self.window.end();
+        self.end();
         self.discontinuity = true;
         self.edge = self.pending[0].front().map(|unit| grained(unit.at));
         self.floor = self.edge.unwrap_or(self.floor);
