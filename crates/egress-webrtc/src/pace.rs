@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_millis(150);
 const DEEP: Duration = Duration::from_millis(500);
 /// The part of packets lost, in 1/256, that a full queue loses, and a line that holds the stream hardly ever.
 const SOME_LOST: u8 = 26;
-/// How long an estimate, or losses, must say that the line is too slow.
+/// How long an estimate, losses, or pictures that are late must say that the line is too slow.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// A part of packets lost, in 1/256, from which on a line is too slow: above what a bad radio link loses.
 const MUCH_LOST: u8 = 38;
@@ -48,6 +48,8 @@ pub(crate) struct Pace {
     climbs: bool,
     /// Since when too much is lost, or waits.
     poor_since: Option<Instant>,
+    /// Since when pictures are late.
+    late_since: Option<Instant>,
     /// How long packets wait, by round trips.
     wait: Option<Duration>,
     /// What part was lost, in 1/256: by the last report, and by the last few.
@@ -69,6 +71,7 @@ impl Pace {
             low_since: None,
             climbs: false,
             poor_since: None,
+            late_since: None,
             wait: None,
             lost: (0, 0),
             rest_until: None,
@@ -132,7 +135,7 @@ impl Pace {
     pub(crate) fn keyframe(&mut self, now: Instant) {
         if self.rest_until.is_some_and(|until| until <= now) {
             self.rest_until = None;
-            (self.low_since, self.poor_since) = (None, None);
+            self.calm();
             self.estimate = None;
             self.full_since = now;
         }
@@ -188,7 +191,17 @@ impl Pace {
 
     /// A picture that is up next came so long ago, and those before it went out in time.
     pub(crate) fn late_by(&mut self, late: Duration, now: Instant) {
-        if late > LATE {
+        if late <= LATE {
+            self.late_since = None;
+            return;
+        }
+        let Some(since) = self.late_since else {
+            // It may be the pace, or a machine that was busy, and not the line.
+            self.rate.doubt();
+            self.late_since = Some(now);
+            return;
+        };
+        if now.saturating_duration_since(since) >= PATIENCE {
             self.tire("late", now);
         }
     }
@@ -206,13 +219,18 @@ impl Pace {
         tracing::debug!(
             why,
             ?rest,
+            pace = self.rate.bits(),
             estimate,
             ?wait,
             ?lost,
             "a viewer's line is too slow; it gets keyframes alone"
         );
         self.rest = (2 * self.rest).min(LONGEST_REST);
-        (self.low_since, self.poor_since) = (None, None);
+        self.calm();
+    }
+
+    fn calm(&mut self) {
+        (self.low_since, self.poor_since, self.late_since) = (None, None, None);
     }
 
     fn poor(&mut self, poor: bool, now: Instant) {

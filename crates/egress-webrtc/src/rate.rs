@@ -151,6 +151,19 @@ impl Rate {
         self.hold(now + self.loss_hold);
     }
 
+    /// Pictures come late for this pace: where packets that waited told of it, they may have had jitter, and the line gets another chance.
+    pub(crate) fn doubt(&mut self) {
+        if std::mem::take(&mut self.queued) {
+            self.bits = self.bits.saturating_mul(2).min(FASTEST);
+            (self.limits, self.proven) = (false, false);
+        }
+    }
+
+    /// In bit/s.
+    pub(crate) fn bits(&self) -> u64 {
+        self.bits
+    }
+
     fn hold(&mut self, until: Instant) {
         self.held_until = self.held_until.max(Some(until));
         (self.limits, self.proven) = (false, false);

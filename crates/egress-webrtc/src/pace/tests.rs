@@ -199,10 +199,65 @@ fn packets_that_wait_longer_and_longer_are_a_line_too_slow_and_jitter_is_none() 
 }
 
 #[test]
-fn pictures_that_are_late_make_it_rest() {
+fn pictures_that_stay_late_make_it_rest() {
     let mut bench = Bench::new(2 * MBIT);
-    bench.pace.late_by(Duration::from_millis(900), bench.now);
-    assert!(!bench.pace.resting());
-    bench.pace.late_by(Duration::from_millis(1_300), bench.now);
-    assert!(bench.pace.resting());
+    let late = |bench: &mut Bench, wait, millis| {
+        bench.pass(wait);
+        bench.pace.late_by(Duration::from_millis(millis), bench.now);
+        bench.pace.resting()
+    };
+    assert!(!late(&mut bench, 0, 900));
+    assert!(
+        !late(&mut bench, 100, 1_300),
+        "it may be a machine that was busy"
+    );
+    assert!(!late(&mut bench, 1_000, 1_250));
+    assert!(!late(&mut bench, 100, 1_000), "that was all");
+    assert!(!late(&mut bench, 1_000, 1_300));
+    assert!(late(&mut bench, 1_500, 1_250));
+}
+
+#[test]
+fn jitter_that_is_taken_for_a_queue_makes_pictures_late_and_no_viewer_rest() {
+    let mut bench = Bench::new(4 * MBIT);
+    let jitter = Passage {
+        packets: 40,
+        lost: 0,
+        span: Duration::from_millis(60),
+        growth: Duration::from_millis(20),
+        queue: Duration::from_millis(40),
+        rate: MBIT,
+    };
+    bench.pace.passed(&jitter, bench.now);
+    // What came since a keyframe of 2.5 s ago, with a twentieth of it sent again.
+    let mut behind = 2.5 * 4e6 / 8.0;
+    let second = |bench: &mut Bench, behind: &mut f64, judged: bool| {
+        for _ in 0..25 {
+            *behind += 1.05 * 4e6 / 8.0 / 25.0;
+            let before = *behind;
+            for _ in 0..8 {
+                bench.pass(5);
+                while *behind > 0.0 && bench.pace.allows() {
+                    bench.pace.spend(1200);
+                    *behind -= 1200.0;
+                }
+            }
+            let late = Duration::from_secs_f64(before / 4e6 * 8.0);
+            if judged {
+                bench.pace.late_by(late, bench.now);
+            }
+        }
+    };
+    for _ in 0..5 {
+        second(&mut bench, &mut behind, false);
+    }
+    assert!(
+        behind / 4e6 * 8.0 > 1.2,
+        "a tenth more is too little to catch up with it"
+    );
+    for _ in 0..5 {
+        second(&mut bench, &mut behind, true);
+        assert!(!bench.pace.resting());
+    }
+    assert!(behind < 20_000.0, "{behind}");
 }
