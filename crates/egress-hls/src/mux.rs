@@ -57,7 +57,12 @@ pub(crate) fn on_the_clock(units: &[Unit], clock: u32, span: Span) -> Vec<Sample
         };
         let ahead = own as i64 - dts as i64;
         let ahead = ahead.min(nanos_to_ticks(span.part, clock));
-        let composition = i64::from(unit.sample.composition).saturating_add(ahead);
+        let mut composition = i64::from(unit.sample.composition).saturating_add(ahead);
+        if place == 0 && unit.starts() {
+            // Never shown before it is decoded: hls.js (1.7) puts the decode time of what it begins with at 0, and a browser drops
+            // what is shown before that, and then all up to the next keyframe.
+            composition = composition.max(0);
+        }
         samples.push(Sample {
             dts,
             composition: composition.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32,

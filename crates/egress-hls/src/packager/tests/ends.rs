@@ -74,6 +74,32 @@ fn pictures_end_where_the_next_part_begins_or_ticks_before_a_keyframe() {
 }
 
 #[test]
+fn no_keyframe_is_shown_before_the_part_that_it_begins() {
+    let scene = Scene {
+        step: 40_013,
+        jitter: 20,
+        ..STEADY
+    };
+    for gop in [None, Some(2_000_650_000)] {
+        let resume = Resume {
+            gop,
+            ..Resume::default()
+        };
+        let mut packager = Packager::new(Settings::default(), epoch(), resume);
+        for (frame, tracks) in film(std::slice::from_ref(&scene), true) {
+            packager.push(&frame, &tracks);
+        }
+        let all = packager.window.all().flat_map(|segment| &segment.parts);
+        let offsets: Vec<i32> = all
+            .filter(|part| part.independent)
+            .map(|part| i32::from_be_bytes(part.data[100..104].try_into().expect("4 bytes")))
+            .collect();
+        assert!(offsets.len() >= 5);
+        assert!(offsets.iter().all(|offset| *offset >= 0), "{offsets:?}");
+    }
+}
+
+#[test]
 fn a_keyframe_a_little_late_leaves_no_short_part_before_it() {
     // 50 pictures of 40.2 ms: 10 ms more than ten parts.
     let scene = Scene {
