@@ -20,7 +20,7 @@ use crate::layout::Layout;
 use crate::mux::{self, Span};
 use crate::playlist;
 use crate::timing::{GRAIN, ROUNDING, Timing, grained};
-use crate::window::{Bounds, Map, Numbers, Window};
+use crate::window::{Bounds, Map, Numbers, Part, Window};
 
 /// Samples of a track that wait for their part; the oldest sound goes first, a picture makes a part.
 const MAX_PENDING: usize = 2048;
@@ -310,10 +310,16 @@ impl Packager {
     }
 
     /// Ends the segment in the making; the first one as two, so that there is never one alone: GStreamer (1.22) finds its place
-    /// in a new playlist by any segment of the one before but the first.
+    /// in a new playlist by any segment of the one before but the first. The second has as many parts as players begin with: hls.js (1.7)
+    /// goes on in parts where it plays inside the length of them, and where few more have come meanwhile. None of them is without a picture.
     fn end(&mut self) {
         if self.window.listed().next().is_none() && self.shows() {
-            self.window.end_in_two();
+            let parts = self.window.open().map(|open| open.parts.iter().rev());
+            let shown = |part: &&Part| part.pictures > 0 || !self.has_picture();
+            let last = parts.map_or(0, |parts| {
+                parts.take(playlist::FIRST_PARTS).take_while(shown).count()
+            });
+            self.window.end_in_two(last);
         } else {
             self.window.end();
         }

@@ -23,11 +23,18 @@ const PEAK_MARGIN: u64 = 20;
 /// The first playlist lists so many parts, or a second: three to hold back, and one. With less, players begin with a stall
 /// that they never make up for (hls.js 1.7), or not at all (Shaka 5.2); with more, some begin behind the part with the
 /// keyframe, and wait for the next one (video.js 8.24).
-const FIRST_PARTS: i64 = HOLD_BACK + 1;
+pub(crate) const FIRST_PARTS: usize = HOLD_BACK as usize + 1;
+
+/// So far behind a part's beginning, in nanoseconds, players begin that are told where: video.js (8.24) on the very end of one may take
+/// it for loaded.
+const INSIDE: i64 = SECOND / 100;
+
+/// So far before the end of a segment that is listed in one piece: video.js takes what ends within a thirtieth of a second for played.
+const INSIDE_WHOLE: i64 = SECOND / 20;
 
 /// How much the first playlist lists, in nanoseconds.
 pub(crate) fn first(timing: Timing) -> i64 {
-    (FIRST_PARTS * timing.part).min(SECOND)
+    (FIRST_PARTS as i64 * timing.part).min(SECOND)
 }
 
 /// Which playlist.
@@ -77,7 +84,7 @@ pub(crate) fn media(
     let with_open = window.listed().count() + 1;
     for (place, segment) in segments.iter().enumerate().skip(skipped) {
         let recent = (with_open - place) as i64 <= PARTS_WITHIN;
-        let with_parts = low && recent && left <= PARTS_WITHIN * timing.target;
+        let with_parts = low && recent && !segment.in_one && left <= PARTS_WITHIN * timing.target;
         let new_map = map.replace(segment.map.number) != Some(segment.map.number);
         one(&mut text, segment, prefix, with_parts, new_map).ok()?;
         left -= segment.duration;
@@ -119,8 +126,8 @@ fn head(
         writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
     }
     let hold_back = HOLD_BACK * if low { timing.part } else { timing.target };
-    if let Some(back) = start(segments, hold_back) {
-        writeln!(text, "#EXT-X-START:TIME-OFFSET=-{}", Millis(back))?;
+    if let Some(start) = start(segments, hold_back) {
+        writeln!(text, "#EXT-X-START:TIME-OFFSET={}", Millis(start))?;
     }
     Ok(())
 }
@@ -174,23 +181,32 @@ fn skippable(segments: &[&Segment], timing: Timing) -> usize {
     segments.iter().take_while(old).count()
 }
 
-/// How far before the end, in nanoseconds, players shall begin that begin by themselves in a segment without a keyframe
-/// up to there: at the last keyframe before it. Players take a segment's beginning for one (hls.js 1.7, Shaka
-/// 5.2), and get no picture before the next one.
+/// Where players shall begin that would begin by themselves in a segment without a keyframe up to there: at the last
+/// keyframe before it, in nanoseconds from the playlist's beginning. Players take a segment's beginning for one (hls.js 1.7, Shaka 5.2),
+/// and get no picture before the next one; video.js (8.24) looks for none at all, and gives up.
+///
+/// From the beginning, since video.js takes the segment in the making for longer than it is. Where the keyframe is in a segment that is listed in one
+/// piece, as near to its end as may be: they load all of it.
 fn start(segments: &[&Segment], hold_back: i64) -> Option<i64> {
-    let mut from_end: i64 = segments.iter().map(|segment| segment.duration).sum();
-    let mut newest = None;
+    let total: i64 = segments.iter().map(|segment| segment.duration).sum();
+    let place = total - hold_back;
+    let (mut at, mut newest) = (0, None);
     for segment in segments {
-        let ends = from_end - segment.duration;
+        let (begins, ends) = (at, at + segment.duration);
         let mut here = false;
         for part in &segment.parts {
-            if part.independent && from_end >= hold_back {
-                newest = Some(from_end);
-                here = true;
+            if part.independent && at <= place {
+                let latest = if segment.in_one {
+                    place.min(ends - INSIDE_WHOLE)
+                } else {
+                    at
+                };
+                newest = Some(latest.max(at + INSIDE));
+                here = !segment.in_one;
             }
-            from_end -= part.duration;
+            at += part.duration;
         }
-        if ends < hold_back {
+        if begins <= place && ends > place {
             return newest.filter(|_| !here);
         }
     }

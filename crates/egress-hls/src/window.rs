@@ -44,6 +44,8 @@ pub(crate) struct Segment {
     pub(crate) duration: i64,
     pub(crate) bytes: usize,
     pub(crate) pictures: usize,
+    /// It was whole before anybody could see its parts: they are not listed.
+    pub(crate) in_one: bool,
     /// All of it, once it is whole.
     pub(crate) data: Option<Bytes>,
 }
@@ -166,6 +168,7 @@ impl Window {
             duration: 0,
             bytes: 0,
             pictures: 0,
+            in_one: false,
             data: None,
         }));
     }
@@ -216,30 +219,32 @@ impl Window {
         self.evict();
     }
 
-    /// Ends the segment in the making as two of which the second is its last part, where it has more than one.
-    pub(crate) fn end_in_two(&mut self) {
+    /// Ends the segment in the making as two, of which the second is its last parts, `last` at most, and the first one is listed in one
+    /// piece, where it has more than one part.
+    pub(crate) fn end_in_two(&mut self, last: usize) {
         let Some(open) = self.open.as_mut().map(Arc::make_mut) else {
             return;
         };
-        let last = if open.parts.len() > 1 {
-            open.parts.pop()
-        } else {
-            None
-        };
-        let Some(last) = last else {
+        let first = open.parts.len().saturating_sub(last).max(1);
+        let tail = open.parts.split_off(first.min(open.parts.len()));
+        if tail.is_empty() {
             return self.end();
-        };
-        open.duration -= last.duration;
-        open.bytes -= last.data.len();
-        open.pictures -= last.pictures;
+        }
+        let duration = tail.iter().map(|part| part.duration).sum();
+        let bytes = tail.iter().map(|part| part.data.len()).sum();
+        let pictures = tail.iter().map(|part| part.pictures).sum();
+        open.duration -= duration;
+        open.bytes -= bytes;
+        open.pictures -= pictures;
+        open.in_one = true;
         let (map, date) = (Arc::clone(&open.map), open.date + open.duration);
         self.end();
         self.begin(&map, false, date);
         if let Some(open) = self.open.as_mut().map(Arc::make_mut) {
-            open.duration = last.duration;
-            open.bytes = last.data.len();
-            open.pictures = last.pictures;
-            open.parts.push(last);
+            open.duration = duration;
+            open.bytes = bytes;
+            open.pictures = pictures;
+            open.parts = tail;
         }
         self.end();
     }

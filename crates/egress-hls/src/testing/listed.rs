@@ -178,8 +178,8 @@ impl Listed {
         }
         if let Some(start) = self.start {
             assert!(
-                -start <= total + 1e-6,
-                "§4.4.2.2: {start} is before the beginning"
+                (0.0..total).contains(&start),
+                "§4.4.2.2: {start} is outside of {total} s"
             );
         }
     }

@@ -202,7 +202,22 @@ fn the_first_playlist_has_two_whole_segments_wherever_in_a_gop_it_comes() {
         low.check();
         let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
         assert_eq!(whole.len(), 2, "{millis} ms");
-        assert_eq!(whole[1].parts.len(), 1);
+        assert!(whole[0].parts.is_empty(), "it is listed in one piece");
+        assert!((1..=4).contains(&whole[1].parts.len()), "{millis} ms");
+        // Inside the segment with the keyframe, near its end.
+        let (start, ends) = (low.start.expect("told"), whole[0].duration);
+        let usual = ends + whole[1].duration - 3.0 * low.part_target;
+        if ends > 0.1
+            && low
+                .segments
+                .iter()
+                .all(|s| s.parts.iter().all(|p| !p.independent))
+        {
+            assert!(
+                (start - (ends - 0.05).min(usual).max(0.01)).abs() < 1e-6,
+                "{start} of {ends}"
+            );
+        }
         drop(lists);
         check_times(&packager);
     }
