@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn knowing(gop: i64) -> Packager {
+fn knowing(gop: impl Into<Option<i64>>) -> Packager {
     let resume = Resume {
-        gop: Some(gop),
+        gop: gop.into(),
         ..Resume::default()
     };
     Packager::new(Settings::default(), epoch(), resume)
@@ -81,14 +81,7 @@ fn no_keyframe_is_shown_before_the_part_that_it_begins() {
         ..STEADY
     };
     for gop in [None, Some(2_000_650_000)] {
-        let resume = Resume {
-            gop,
-            ..Resume::default()
-        };
-        let mut packager = Packager::new(Settings::default(), epoch(), resume);
-        for (frame, tracks) in film(std::slice::from_ref(&scene), true) {
-            packager.push(&frame, &tracks);
-        }
+        let packager = play_with(knowing(gop), std::slice::from_ref(&scene), true, 50);
         let all = packager.window.all().flat_map(|segment| &segment.parts);
         let offsets: Vec<i32> = all
             .filter(|part| part.independent)
@@ -107,14 +100,7 @@ fn a_keyframe_a_little_late_leaves_no_short_part_before_it() {
         ..STEADY
     };
     for gop in [None, Some(2_010_000_000)] {
-        let resume = Resume {
-            gop,
-            ..Resume::default()
-        };
-        let mut packager = Packager::new(Settings::default(), epoch(), resume);
-        for (frame, tracks) in film(std::slice::from_ref(&scene), true) {
-            packager.push(&frame, &tracks);
-        }
+        let packager = play_with(knowing(gop), std::slice::from_ref(&scene), true, 50);
         let all = packager.window.all().flat_map(|segment| &segment.parts);
         let shortest = all.map(|part| part.duration).min();
         assert!(shortest >= Some(SECOND / 50), "{shortest:?}");
