@@ -296,7 +296,7 @@ impl Packager {
     fn end_if_full(&mut self, cut: bool, timing: Timing) {
         // Players begin when there are whole segments, at the beginning of one: the first ones end as soon as the playlist
         // has all that was there before.
-        let first = self.window.listed().nth(1).is_none()
+        let first = self.window.listed().nth(2).is_none()
             && self.shows()
             && self.window.duration() >= playlist::first(timing)
             && self.arrived >= self.began;
@@ -309,9 +309,11 @@ impl Packager {
         }
     }
 
-    /// Ends the segment in the making; the first one as two, so that there is never one alone: GStreamer (1.22) finds its place
-    /// in a new playlist by any segment of the one before but the first. The second has as many parts as players begin with: hls.js (1.7)
-    /// goes on in parts where it plays inside the length of them, and where few more have come meanwhile. None of them is without a picture.
+    /// Ends the segment in the making; the first one as three, of which the last two have as many parts as players begin with, each with a picture.
+    ///
+    /// Chromium's own player (156) gives up unless it has one of its segments still to load when it begins to play. GStreamer (1.22) finds its place
+    /// in a new playlist by any segment of the one before but the first. hls.js (1.7) goes on in parts where no more has come meanwhile than it can
+    /// load in parts.
     fn end(&mut self) {
         if self.window.listed().next().is_none() && self.shows() {
             let parts = self.window.open().map(|open| open.parts.iter().rev());
@@ -319,10 +321,12 @@ impl Packager {
             let last = parts.map_or(0, |parts| {
                 parts.take(playlist::FIRST_PARTS).take_while(shown).count()
             });
-            self.window.end_in_two(last);
-        } else {
-            self.window.end();
+            self.window.end_before(last);
+            if last > 1 {
+                self.window.end_before(last - 1);
+            }
         }
+        self.window.end();
     }
 
     /// Whether the newest part has a picture, or sound where there are none.

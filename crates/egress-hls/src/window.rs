@@ -44,7 +44,7 @@ pub(crate) struct Segment {
     pub(crate) duration: i64,
     pub(crate) bytes: usize,
     pub(crate) pictures: usize,
-    /// It was whole before anybody could see its parts: they are not listed.
+    /// It is the first of all, and whole before anybody can see its parts: they are not listed.
     pub(crate) in_one: bool,
     /// All of it, once it is whole.
     pub(crate) data: Option<Bytes>,
@@ -168,7 +168,7 @@ impl Window {
             duration: 0,
             bytes: 0,
             pictures: 0,
-            in_one: false,
+            in_one: self.listed.is_empty() && self.removed.is_empty(),
             data: None,
         }));
     }
@@ -219,26 +219,24 @@ impl Window {
         self.evict();
     }
 
-    /// Ends the segment in the making as two, of which the second is its last parts, `last` at most, and the first one is listed in one
-    /// piece, where it has more than one part.
-    pub(crate) fn end_in_two(&mut self, last: usize) {
+    /// Ends the segment in the making before its last parts, `last` at most, and behind its first one. They are the segment in the making then.
+    pub(crate) fn end_before(&mut self, last: usize) {
         let Some(open) = self.open.as_mut().map(Arc::make_mut) else {
             return;
         };
         let first = open.parts.len().saturating_sub(last).max(1);
         let tail = open.parts.split_off(first.min(open.parts.len()));
-        if tail.is_empty() {
-            return self.end();
-        }
         let duration = tail.iter().map(|part| part.duration).sum();
         let bytes = tail.iter().map(|part| part.data.len()).sum();
         let pictures = tail.iter().map(|part| part.pictures).sum();
         open.duration -= duration;
         open.bytes -= bytes;
         open.pictures -= pictures;
-        open.in_one = true;
         let (map, date) = (Arc::clone(&open.map), open.date + open.duration);
         self.end();
+        if tail.is_empty() {
+            return;
+        }
         self.begin(&map, false, date);
         if let Some(open) = self.open.as_mut().map(Arc::make_mut) {
             open.duration = duration;
@@ -246,7 +244,6 @@ impl Window {
             open.pictures = pictures;
             open.parts = tail;
         }
-        self.end();
     }
 
     /// The whole segments that are listed, oldest first.

@@ -185,7 +185,7 @@ fn segments(packager: &Packager) -> Vec<f64> {
 fn segments_end_at_keyframes_and_parts_have_one_length() {
     let packager = play(&[STEADY], true, Settings::default(), 1);
     assert!(
-        segments(&packager)[3..]
+        segments(&packager)[4..]
             .iter()
             .all(|length| (length - 2.0).abs() < 1e-9)
     );

@@ -20,7 +20,7 @@ fn where_it_is_known_how_far_keyframes_are_apart_segments_begin_with_them() {
         {
             low.check();
             states += 1;
-            let whole = low.segments.iter().skip(3).filter(|s| s.uri.is_some());
+            let whole = low.segments.iter().skip(4).filter(|s| s.uri.is_some());
             // Half a picture is what the playlist's clock may be off.
             assert!(whole.clone().all(|s| (s.duration - 10.24).abs() < 0.02));
             assert!((low.target - 10.0).abs() < 1e-9);
@@ -173,7 +173,7 @@ fn count(data: &[u8], what: &[u8]) -> usize {
 }
 
 #[test]
-fn the_first_playlist_has_two_whole_segments_wherever_in_a_gop_it_comes() {
+fn the_first_playlist_has_three_whole_segments_wherever_in_a_gop_it_comes() {
     for millis in (1000..3600).step_by(40) {
         let mut packager = knowing(2_000_000_000);
         // So much was there before the packager began.
@@ -187,12 +187,13 @@ fn the_first_playlist_has_two_whole_segments_wherever_in_a_gop_it_comes() {
         let low = lists.next().expect("something is listed");
         low.check();
         let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
-        assert_eq!(whole.len(), 2, "{millis} ms");
+        assert_eq!(whole.len(), 3, "{millis} ms");
         assert!(whole[0].parts.is_empty(), "it is listed in one piece");
-        assert!((1..=4).contains(&whole[1].parts.len()), "{millis} ms");
+        assert_eq!(whole[1].parts.len(), 1, "{millis} ms");
+        assert!((1..=3).contains(&whole[2].parts.len()), "{millis} ms");
         // Inside the segment with the keyframe, near its end.
         let (start, ends) = (low.start.expect("told"), whole[0].duration);
-        let usual = ends + whole[1].duration - 3.0 * low.part_target;
+        let usual = ends + whole[1].duration + whole[2].duration - 3.0 * low.part_target;
         if ends > 0.1
             && low
                 .segments
