@@ -19,8 +19,9 @@ const CROWD = 1000;
 /** Players that begin where nobody has asked before, with keyframes ten seconds apart; each has a camera of its own. */
 const COLD = ["hlsjs", "shaka"];
 
-/** Streams of their own for those who ask first, with keyframes two seconds apart. */
-const FIRST = ["first-hls", "first-hlsll"];
+/** Streams of their own for those who ask first, with keyframes two seconds apart: GStreamer, and Chromium's own player. */
+const KINDS = ["hls", "hlsll"];
+const FIRST = KINDS.flatMap((kind) => [`first-${kind}`, `native-${kind}`]);
 
 HLS.setOptions({ strictMode: true });
 
@@ -85,7 +86,7 @@ describe("HLS", { concurrency: false }, () => {
   /** Until the channel has been packaged for a few segments. */
   const warm = async (stream) => {
     const follower = new Follower(lunette, stream);
-    await follower.follow((seen) => (seen.at(-1)?.segments.length ?? 0) >= 4);
+    await follower.follow((seen) => (seen.at(-1)?.segments.length ?? 0) >= 5);
   };
 
   for (const lib of PLAYERS) {
@@ -113,6 +114,15 @@ describe("HLS", { concurrency: false }, () => {
     }
   });
 
+  test("Chromium's own player plays when it asks first", { timeout: 90_000 }, async () => {
+    for (const kind of KINDS) {
+      const player = await pages.play(browser, "native", playlist(`native-${kind}`, kind));
+      const report = await player.pictures(75);
+      assert.deepEqual(report.errors, []);
+      await player.close();
+    }
+  });
+
   test("hls.js plays B-frames in order", { timeout: 90_000 }, async () => {
     await warm("bframes");
     const player = await pages.play(browser, "hlsjs", playlist("bframes"));
@@ -124,7 +134,7 @@ describe("HLS", { concurrency: false }, () => {
   });
 
   test("ffmpeg and GStreamer read both kinds", { timeout: 120_000 }, async () => {
-    for (const kind of ["hls", "hlsll"]) {
+    for (const kind of KINDS) {
       await run("ffmpeg", ["-v", "error", "-xerror", "-t", "5", "-i", playlist("main", kind), "-f", "null", "-"]);
       await run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), playlist("main", kind), 100]);
     }
@@ -132,7 +142,7 @@ describe("HLS", { concurrency: false }, () => {
 
   test("GStreamer plays when it asks first", { timeout: 60_000 }, async () => {
     const plays = (kind) => run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), playlist(`first-${kind}`, kind), 90]);
-    await Promise.all(["hls", "hlsll"].map(plays));
+    await Promise.all(KINDS.map(plays));
   });
 
   test("a change of parameters is a new map behind a discontinuity, and players go on", { timeout: 120_000 }, async () => {

@@ -296,7 +296,8 @@ impl Packager {
     fn end_if_full(&mut self, cut: bool, timing: Timing) {
         // Players begin when there are whole segments, at the beginning of one: the first ones end as soon as the playlist
         // has all that was there before.
-        let first = self.window.listed().nth(2).is_none()
+        let some = if self.is_dense(timing) { 3 } else { 2 };
+        let first = self.window.listed().nth(some - 1).is_none()
             && self.shows()
             && self.window.duration() >= playlist::first(timing)
             && self.arrived >= self.began;
@@ -313,7 +314,7 @@ impl Packager {
     ///
     /// Chromium's own player (156) gives up unless it has one of its segments still to load when it begins to play. GStreamer (1.22) finds its place
     /// in a new playlist by any segment of the one before but the first. hls.js (1.7) goes on in parts where no more has come meanwhile than it can
-    /// load in parts.
+    /// load in parts. Where pictures are further apart than parts are long it is two: a third one would be sound alone.
     fn end(&mut self) {
         if self.window.listed().next().is_none() && self.shows() {
             let parts = self.window.open().map(|open| open.parts.iter().rev());
@@ -322,7 +323,7 @@ impl Packager {
                 parts.take(playlist::FIRST_PARTS).take_while(shown).count()
             });
             self.window.end_before(last);
-            if last > 1 {
+            if last > 1 && self.timing.is_some_and(|timing| self.is_dense(timing)) {
                 self.window.end_before(last - 1);
             }
         }
@@ -333,6 +334,11 @@ impl Packager {
     fn shows(&self) -> bool {
         let newest = self.window.open().and_then(|open| open.parts.last());
         newest.is_some_and(|part| part.pictures > 0 || !self.has_picture())
+    }
+
+    /// Whether each part has a picture, as far as is known.
+    fn is_dense(&self, timing: Timing) -> bool {
+        self.lanes.step().is_none_or(|step| step <= timing.part)
     }
 
     /// Begins the next segment at `edge`.

@@ -168,7 +168,7 @@ impl Window {
             duration: 0,
             bytes: 0,
             pictures: 0,
-            in_one: self.listed.is_empty() && self.removed.is_empty(),
+            in_one: false,
             data: None,
         }));
     }
@@ -219,7 +219,8 @@ impl Window {
         self.evict();
     }
 
-    /// Ends the segment in the making before its last parts, `last` at most, and behind its first one. They are the segment in the making then.
+    /// Ends the segment in the making before its last parts, `last` at most, and behind its first one: they are the segment in the making then. If
+    /// it was the first of all it is listed in one piece.
     pub(crate) fn end_before(&mut self, last: usize) {
         let Some(open) = self.open.as_mut().map(Arc::make_mut) else {
             return;
@@ -232,6 +233,7 @@ impl Window {
         open.duration -= duration;
         open.bytes -= bytes;
         open.pictures -= pictures;
+        open.in_one = self.listed.is_empty() && !tail.is_empty();
         let (map, date) = (Arc::clone(&open.map), open.date + open.duration);
         self.end();
         if tail.is_empty() {
