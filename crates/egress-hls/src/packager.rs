@@ -296,7 +296,7 @@ impl Packager {
     fn end_if_full(&mut self, cut: bool, timing: Timing) {
         // Players begin when there are whole segments, at the beginning of one: the first ones end as soon as the playlist
         // has all that was there before.
-        let some = if self.is_dense(timing) { 3 } else { 2 };
+        let some = if self.is_dense() { 3 } else { 2 };
         let first = self.window.listed().nth(some - 1).is_none()
             && self.shows()
             && self.window.duration() >= playlist::first(timing)
@@ -323,7 +323,7 @@ impl Packager {
                 parts.take(playlist::FIRST_PARTS).take_while(shown).count()
             });
             self.window.end_before(last);
-            if last > 1 && self.timing.is_some_and(|timing| self.is_dense(timing)) {
+            if last > 1 && self.is_dense() {
                 self.window.end_before(last - 1);
             }
         }
@@ -337,8 +337,9 @@ impl Packager {
     }
 
     /// Whether each part has a picture, as far as is known.
-    fn is_dense(&self, timing: Timing) -> bool {
-        self.lanes.step().is_none_or(|step| step <= timing.part)
+    fn is_dense(&self) -> bool {
+        let known = self.lanes.step().zip(self.timing);
+        known.is_none_or(|(step, timing)| step <= timing.part)
     }
 
     /// Begins the next segment at `edge`.
