@@ -10,6 +10,9 @@ use crate::window::Segment;
 /// How long a part waits for its sound, in nanoseconds of picture.
 const SOUND_WAIT: i64 = SECOND;
 
+/// How long a part is that does not end a segment, at least, in percent of PART-TARGET (draft-pantos-hls-rfc8216bis §4.4.4.9).
+const SHORTEST: i64 = 85;
+
 /// What decides it. Times are in nanoseconds of the Stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut<'p> {
@@ -58,6 +61,9 @@ impl Cut<'_> {
         } else if !self.picture && count > 0 {
             // Sound is cut between two units.
             end = grained(self.lead[count - 1].end()).max(self.edge + GRAIN);
+        } else if self.timing.single && count > 0 && !cut {
+            let shortest = self.edge + self.timing.part * SHORTEST / 100 + GRAIN;
+            end = grained(self.lead[count - 1].end()).clamp(shortest, end);
         }
         Slot { end, cut, count }
     }
@@ -87,21 +93,21 @@ impl Cut<'_> {
     }
 
     /// Whether a segment begins with `unit`, before which `count` samples wait: with a keyframe, and with a picture that is longer than a
-    /// part and would have to be cut in time, so that none is without a picture.
+    /// part and would have to be cut in time. Where pictures are longer than parts, none is without a picture.
     fn ends_segment(&self, unit: &Unit, count: usize) -> bool {
         let Some(open) = self.open else {
             return false;
         };
         let so_far = open.duration + unit.at - self.edge;
-        let something = count > 0 || !open.parts.is_empty();
+        let long = unit.length > self.timing.part;
+        let something = count > 0 || open.pictures > 0 || !long && !open.parts.is_empty();
         let least = if open.begins_with_keyframe() {
             nanos(Settings::MIN_SEGMENT)
         } else {
             0
         };
         let keyframe = unit.starts() && so_far >= least;
-        let long =
-            unit.length > self.timing.part && so_far + unit.length > self.timing.target + ROUNDING;
-        self.picture && something && (keyframe || long)
+        let full = so_far + unit.length > self.timing.target + ROUNDING;
+        self.picture && something && (keyframe || long && full)
     }
 }

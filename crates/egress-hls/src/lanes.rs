@@ -116,20 +116,22 @@ impl Lanes {
 
     /// Learns from `frame` how far pictures are apart.
     fn learn(&mut self, frame: &Frame, place: usize) {
-        let at = frame.dts_nanos();
         if self.ways[0].entry.kind() != Kind::Video {
             return;
         }
-        if place > 0 {
-            return self.pace.sound(at);
-        }
-        if frame.keyframe && (frame.discontinuity || self.broken) {
+        let at = frame.dts_nanos();
+        let broken = frame.keyframe && (frame.discontinuity || self.broken);
+        if place == 0 && broken {
             // What was held is of a session that is over.
             self.held.clear();
             self.pace.restart();
         }
         let before = self.pace;
-        self.pace.picture(at, self.ways.len() == 1);
+        if place == 0 {
+            self.pace.picture(at, self.ways.len() == 1);
+        } else {
+            self.pace.sound(at);
+        }
         if let Some(step) = self.pace.step().filter(|_| before.waits()) {
             let ticks = nanos_to_ticks(step, self.ways[0].entry.clock());
             self.ways[0].timeline = Timeline::of_step(u32::try_from(ticks).unwrap_or(u32::MAX));

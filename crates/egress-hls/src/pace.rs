@@ -4,11 +4,14 @@
 //! apart the guess is corrected over many of them, with parts that come in bursts meanwhile. A playlist has time: nothing is listed
 //! before a part is full.
 
-use crate::timing::SECOND;
+use crate::timing::{SECOND, SPARSE};
 
 /// Between a fifth of a second and this, in nanoseconds, a step between two pictures may be a stall: where it decides how long parts
 /// are, the next step is looked at too.
 const DOUBTED_STEP: std::ops::Range<i64> = SECOND / 5 + 1..2 * SECOND + 1;
+
+/// How much sound after the second picture tells, in nanoseconds, that a step that makes parts longer was no stall.
+const BELIEVED_AFTER: i64 = SECOND;
 
 /// How much later than the first picture sound may be, in nanoseconds, until the second picture is waited for no more.
 const LONGEST_WAIT: i64 = 10 * SECOND;
@@ -35,7 +38,7 @@ impl Pace {
             },
             Self::Begun { first, step: None } => {
                 let step = at - first;
-                if alone && DOUBTED_STEP.contains(&step) {
+                if is_doubted(step, alone) {
                     Self::Begun {
                         first,
                         step: Some(step),
@@ -54,10 +57,11 @@ impl Pace {
 
     /// Learns from sound at `at` that no picture has come up to there.
     pub(crate) fn sound(&mut self, at: i64) {
-        if let Self::Begun { first, step } = *self
-            && at - first > LONGEST_WAIT
-        {
-            *self = Self::Known(step);
+        if let Self::Begun { first, step } = *self {
+            let known_at = step.map_or(LONGEST_WAIT, |step| step + BELIEVED_AFTER);
+            if at - first > known_at {
+                *self = Self::Known(step);
+            }
         }
     }
 
@@ -82,6 +86,15 @@ impl Pace {
     }
 }
 
+/// Whether a step decides how long parts are, and may be a stall.
+fn is_doubted(step: i64, alone: bool) -> bool {
+    if alone {
+        DOUBTED_STEP.contains(&step)
+    } else {
+        step > SPARSE
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,8 +112,8 @@ mod tests {
         for alone in [true, false] {
             assert!(after(&[7], alone).waits());
             assert_eq!(after(&[7, 47], alone).step(), Some(SECOND / 25));
-            assert_eq!(after(&[0, 5000], alone).step(), Some(5 * SECOND));
         }
+        assert_eq!(after(&[0, 5000], true).step(), Some(5 * SECOND));
     }
 
     #[test]
@@ -109,6 +122,17 @@ mod tests {
         assert_eq!(after(&[0, 1000, 1040], true).step(), Some(SECOND / 25));
         assert_eq!(after(&[0, 1000, 2000], true).step(), Some(SECOND));
         assert_eq!(after(&[0, 1000], false).step(), Some(SECOND));
+        assert!(after(&[0, 5000], false).waits());
+        assert_eq!(after(&[0, 5000, 5040], false).step(), Some(SECOND / 25));
+    }
+
+    #[test]
+    fn a_second_of_sound_without_a_picture_tells_that_it_was_no_stall() {
+        let mut pace = after(&[0, 5000], false);
+        pace.sound(5 * SECOND + BELIEVED_AFTER);
+        assert!(pace.waits());
+        pace.sound(5 * SECOND + BELIEVED_AFTER + 1);
+        assert_eq!(pace.step(), Some(5 * SECOND));
     }
 
     #[test]

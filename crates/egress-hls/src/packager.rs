@@ -393,7 +393,7 @@ impl Packager {
             self.timing = Some(if !self.has_picture() {
                 Timing::sound(settings, self.pending[0].front()?.length)
             } else if self.pending.len() > 1 {
-                Timing::dense(settings, step, self.gop)
+                Timing::heard(settings, step, self.gop)
             } else {
                 Timing::pictures(settings, step, self.gop)
             });

@@ -32,9 +32,14 @@ const INSIDE: i64 = SECOND / 100;
 /// So far before the end of a segment that is listed in one piece: video.js takes what ends within a thirtieth of a second for played.
 const INSIDE_WHOLE: i64 = SECOND / 20;
 
-/// How much the first playlist lists, in nanoseconds.
+/// How much the first playlist lists, in nanoseconds. Two pictures at least where each is a part: with one segment GStreamer (1.22) finds its place no more.
 pub(crate) fn first(timing: Timing) -> i64 {
-    (FIRST_PARTS as i64 * timing.part).min(SECOND)
+    let two = if timing.single {
+        timing.part * 3 / 2
+    } else {
+        0
+    };
+    (FIRST_PARTS as i64 * timing.part).min(SECOND).max(two)
 }
 
 /// Which playlist.

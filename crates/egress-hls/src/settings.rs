@@ -3,7 +3,7 @@ use std::time::Duration;
 /// How streams are cut, how much of them is kept, and when the packager runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a part of LL-HLS is. A picture without sound and fewer pictures a second gets longer ones.
+    /// How long a part of LL-HLS is. Pictures that are further apart get longer ones, with sound from 1.5 s on.
     pub part: Duration,
     /// The target duration, in whole seconds, where it is not known how far keyframes are apart: segments end at the first
     /// keyframe after [`MIN_SEGMENT`](Self::MIN_SEGMENT), and at the latest after this.

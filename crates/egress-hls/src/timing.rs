@@ -16,6 +16,10 @@ pub(crate) const ROUNDING: i64 = SECOND / 2 - GRAIN;
 /// The longest that a part is, in nanoseconds, however few pictures there are.
 const LONGEST_PART: i64 = 30 * SECOND;
 
+/// Pictures that are further apart than this, in nanoseconds, are a part each even where there is sound: video.js (8.24) gives up after ten parts in a
+/// row without a picture.
+pub(crate) const SPARSE: i64 = SECOND * 3 / 2;
+
 /// The longest that segments are made for keyframes that are far apart, in nanoseconds.
 const LONGEST_SEGMENT: i64 = 30 * SECOND;
 
@@ -33,23 +37,29 @@ pub(crate) struct Timing {
     pub(crate) part: i64,
     /// EXT-X-TARGETDURATION, whole seconds.
     pub(crate) target: i64,
+    /// A part is one picture, and ends where the next one begins.
+    pub(crate) single: bool,
 }
 
 impl Timing {
     /// For pictures that are `step` nanoseconds apart, sound beside them, and a keyframe every `gop` nanoseconds.
-    pub(crate) fn dense(settings: &Settings, step: i64, gop: Option<i64>) -> Self {
+    pub(crate) fn heard(settings: &Settings, step: i64, gop: Option<i64>) -> Self {
+        if step > SPARSE {
+            return Self::pictures(settings, step, gop);
+        }
         Self::new(settings, even(nanos(settings.part), gop), step, gop)
     }
 
     /// For nothing but pictures that are `step` nanoseconds apart: a part is long enough for one.
     pub(crate) fn pictures(settings: &Settings, step: i64, gop: Option<i64>) -> Self {
         let wanted = nanos(settings.part);
-        let part = if step > wanted {
-            step + step / 10
-        } else {
-            even(wanted, gop)
-        };
-        Self::new(settings, part, step, gop)
+        if step <= wanted {
+            return Self::new(settings, even(wanted, gop), step, gop);
+        }
+        Self {
+            single: true,
+            ..Self::new(settings, step + step / 10, step, gop)
+        }
     }
 
     /// For nothing but sound in units of `unit` nanoseconds: a part holds as many as fit, exactly.
@@ -70,6 +80,7 @@ impl Timing {
         Self {
             part,
             target: up(segment.max(part).max(room), SECOND),
+            single: false,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::answer::Refusal;
 use crate::ask::Ask;
 use crate::snapshot::{Run, Snapshot};
 use crate::stage::Snapshots;
+use crate::timing::Timing;
 
 /// How long a request waits before the first part: a camera is dialled meanwhile.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -64,20 +65,23 @@ impl Waiting {
             return found;
         }
         let _place = self.enter()?;
-        let limit = now.map_or(FIRST_WAIT, |snapshot| {
-            let nanos = u64::try_from(BLOCK_FOR * snapshot.timing.target).unwrap_or(0);
-            Duration::from_nanos(nanos)
-        });
+        let least = if now.is_none() {
+            FIRST_WAIT
+        } else {
+            Duration::ZERO
+        };
         let began = Instant::now();
         loop {
             let told = snapshots.wishes.of(ask);
-            if let Some(found) = snapshots.now().as_deref().and_then(look) {
+            let now = snapshots.now();
+            if let Some(found) = now.as_deref().and_then(look) {
                 return found;
             }
             if !snapshots.go_on() {
                 break;
             }
-            if began.elapsed() >= limit {
+            let limit = now.map_or(Duration::ZERO, |now| block_for(now.timing));
+            if began.elapsed() >= limit.max(least) {
                 return Err(late(channel));
             }
             told.await;
@@ -126,6 +130,11 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// How long a request waits where parts and segments are as long as that.
+fn block_for(timing: Timing) -> Duration {
+    Duration::from_nanos(u64::try_from(BLOCK_FOR * timing.target).unwrap_or(0))
 }
 
 /// Why nothing came, as far as the camera's state tells.

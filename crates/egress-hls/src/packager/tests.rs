@@ -284,9 +284,14 @@ fn a_picture_every_five_seconds_is_a_part() {
         seconds: 200,
         ..STEADY
     };
-    let packager = play(&[scene], false, Settings::default(), 1);
-    let low = listed(&packager, Playlist::Low).unwrap();
-    assert!((low.part_target - 5.5).abs() < 1e-9 && (low.target - 6.0).abs() < 1e-9);
+    let silent = play(std::slice::from_ref(&scene), false, Settings::default(), 1);
+    let heard = play(std::slice::from_ref(&scene), true, Settings::default(), 1);
+    for packager in [silent, heard] {
+        let low = listed(&packager, Playlist::Low).unwrap();
+        assert!((low.part_target - 5.5).abs() < 1e-9 && (low.target - 6.0).abs() < 1e-9);
+        let mut parts = packager.window.all().flat_map(|segment| &segment.parts);
+        assert!(parts.all(|part| part.pictures == 1 && part.duration == 5 * SECOND));
+    }
 }
 
 #[test]

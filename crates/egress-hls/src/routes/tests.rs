@@ -10,25 +10,28 @@ use crate::testing::{Begins, Listed, Scene, film};
 /// A camera that films an hour in real (virtual) time.
 #[derive(Debug)]
 struct Film {
-    silent: bool,
+    /// From picture to picture in microseconds; none films nothing.
+    step: Option<i64>,
 }
 
 impl Source for Film {
     fn run(&self, mut publisher: Publisher) -> RunFuture<'_> {
-        let silent = self.silent;
+        let step = self.step;
         Box::pin(async move {
             let scene = Scene {
-                step: 40_000,
+                step: step.unwrap_or(40_000),
                 jitter: 0,
                 gop: 50,
-                seconds: if silent { 0 } else { 120 },
+                seconds: if step.is_some() { 120 } else { 0 },
                 high: false,
                 begins: Begins::Smoothly,
                 ahead: 40,
                 stalls: None,
             };
             let began = Instant::now();
-            for (mut frame, tracks) in film(&[scene], true) {
+            let mut frames = film(&[scene], true);
+            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
+            for (mut frame, tracks) in frames {
                 let at = Duration::from_nanos(frame.dts_nanos() as u64);
                 tokio::select! {
                     () = publisher.cancelled() => return Ok(()),
@@ -56,12 +59,12 @@ struct Rig {
 
 impl Rig {
     fn new(settings: Settings) -> Self {
-        let stream = |id, silent| StreamSpec {
+        let stream = |id, step| StreamSpec {
             id: StreamId::new(id).unwrap(),
             name: String::new(),
             channels: vec![ChannelSpec {
                 id: ChannelId::new("0").unwrap(),
-                source: Arc::new(Film { silent }),
+                source: Arc::new(Film { step }),
                 policy: Policy {
                     stall: Duration::from_secs(600),
                     ..Policy::default()
@@ -70,7 +73,11 @@ impl Rig {
         };
         let registry = Registry::new();
         registry
-            .apply(vec![stream("a", false), stream("dark", true)])
+            .apply(vec![
+                stream("a", Some(40_000)),
+                stream("slow", Some(5_500_000)),
+                stream("dark", None),
+            ])
             .unwrap();
         let (settings, followed) = watch::channel(settings);
         let app = router(registry.clone(), followed, CancellationToken::new());
@@ -347,6 +354,19 @@ async fn a_camera_that_sends_nothing_is_503_with_a_reason() {
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(reply.header(header::RETRY_AFTER), "1");
     assert!(reply.text().contains("the camera sent nothing in time"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_first_for_slow_pictures_waits_for_two_of_them() {
+    let rig = Rig::new(Settings::default());
+    let began = Instant::now();
+    let path = "/stream/slow/channel/0/hlsll/live/media.m3u8";
+    let reply = rig.ask(path, &[]).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    assert!(began.elapsed() > Duration::from_secs(11));
+    let listed = Listed::read(reply.text());
+    let whole = listed.segments.iter().filter(|s| s.uri.is_some());
+    assert_eq!(whole.count(), 2);
 }
 
 #[tokio::test(start_paused = true)]

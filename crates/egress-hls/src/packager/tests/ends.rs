@@ -33,7 +33,7 @@ fn where_it_is_known_how_far_keyframes_are_apart_segments_begin_with_them() {
 
 #[test]
 fn a_target_duration_is_the_way_between_keyframes_rounded() {
-    let target = |gop| Timing::dense(&Settings::default(), SECOND / 25, Some(gop)).target / SECOND;
+    let target = |gop| Timing::heard(&Settings::default(), SECOND / 25, Some(gop)).target / SECOND;
     let of_millis: Vec<i64> = [500, 1000, 2000, 2300, 2560, 4000, 10_240, 29_900, 60_000]
         .map(|millis| target(millis * 1_000_000))
         .into();
@@ -44,7 +44,7 @@ fn a_target_duration_is_the_way_between_keyframes_rounded() {
 fn parts_fill_a_gop_evenly_where_that_makes_them_little_shorter() {
     let part = |gop: i64| {
         let gop = Some(gop * 1_000_000);
-        Timing::dense(&Settings::default(), SECOND / 25, gop).part / 1_000_000
+        Timing::heard(&Settings::default(), SECOND / 25, gop).part / 1_000_000
     };
     let of_millis: Vec<i64> = [500, 1000, 1040, 1996, 2003, 2560, 10_240].map(part).into();
     assert_eq!(of_millis, [200, 200, 174, 200, 200, 197, 197]);
@@ -109,30 +109,44 @@ fn a_keyframe_a_little_late_leaves_no_short_part_before_it() {
 
 #[test]
 fn each_segment_of_slow_pictures_with_sound_has_one() {
-    for (step, gop) in [
-        (5_000_000, 1),
-        (5_000_000, 12),
-        (3_300_000, 4),
-        (1_000_000, 7),
+    for (step, gop, part) in [
+        (5_000_000, 1, 5.5),
+        (5_000_000, 12, 5.5),
+        (3_300_000, 4, 3.63),
+        (1_400_000, 5, 0.2),
+        (1_000_000, 7, 0.2),
+        (1_000_000, 1, 0.2),
+        (1_400_000, 1, 0.2),
+        (500_000, 2, 0.2),
+        (300_000, 4, 0.2),
     ] {
         let scene = Scene {
             step,
             gop,
             seconds: 150,
-            ahead: 6000,
             ..STEADY
         };
-        let packager = play(&[scene], true, Settings::default(), 1);
-        let low = listed(&packager, Playlist::Low).unwrap();
-        assert!((low.part_target - 0.2).abs() < 1e-9);
-        for segment in packager.window.listed() {
-            assert!(segment.pictures > 0, "{step} {gop}: {segment:?}");
+        let mut frames = film(&[scene], true);
+        // Sound comes while a picture is shown.
+        frames.sort_by_key(|(frame, _)| frame.dts_nanos());
+        let mut packager = packager(Settings::default());
+        let mut whole = 0;
+        for (frame, tracks) in frames {
+            packager.push(&frame, &tracks);
+            let from = whole;
+            for segment in packager.window.listed().filter(|s| s.number >= from) {
+                whole = segment.number + 1;
+                assert!(segment.pictures > 0, "{step} {gop}: {segment:?}");
+            }
         }
+        let low = listed(&packager, Playlist::Low).unwrap();
+        assert!((low.part_target - part).abs() < 1e-9);
+        assert!(whole >= 20, "{whole} segments of {step}");
     }
 }
 
 #[test]
-fn sound_beside_pictures_that_are_seconds_apart_is_listed_as_it_comes() {
+fn sound_beside_pictures_that_are_a_second_apart_is_listed_as_it_comes() {
     let (picture, sound) = (picture_format(false), sound_format());
     let all = tracks(&[&picture, &sound]);
     let mut packager = packager(Settings {
@@ -143,13 +157,13 @@ fn sound_beside_pictures_that_are_seconds_apart_is_listed_as_it_comes() {
     let mut units = 0;
     for n in 0..(40 * SECOND / step) {
         let now = SECOND + n * step;
-        if n % 234 == 0 {
+        if n % 60 == 0 {
             packager.push(&frame(0, &picture, now, n == 0, 900), &all);
         }
         packager.push(&frame(1, &sound, now, true, 20), &all);
         let listed: i64 = packager.window.all().map(|s| s.duration).sum();
         // The first picture waits for the second one.
-        if n > 2 * 234 && n % 234 > 20 {
+        if n > 2 * 60 && n % 60 > 20 {
             let late = now - SECOND - listed;
             assert!((-2 * step..SECOND / 2).contains(&late), "{late} at {now}");
         }
@@ -170,6 +184,52 @@ fn count(data: &[u8], what: &[u8]) -> usize {
         rest = &rest[at + what.len()..];
     }
     found
+}
+
+#[test]
+fn parts_of_slow_pictures_follow_them() {
+    for (sound, jitter, gop) in [(true, 4, 6), (false, 4, 6), (true, 0, 250), (false, 7, 1)] {
+        let scene = Scene {
+            step: 4_987_000,
+            jitter,
+            gop,
+            seconds: 600,
+            ..STEADY
+        };
+        let packager = play(&[scene], sound, Settings::default(), 1);
+        let parts = packager.window.all().flat_map(|segment| &segment.parts);
+        for part in parts {
+            assert_eq!(part.pictures, 1, "{sound} {jitter}: {}", part.number);
+            let offset = i32::from_be_bytes(part.data[100..104].try_into().expect("4 bytes"));
+            // In ticks: a picture is decoded where it is shown, by a fifth of its length at most.
+            assert!(offset.abs() < 90_000, "{sound} {jitter} {gop} {offset} in {}", part.number);
+        }
+    }
+}
+
+#[test]
+fn the_first_playlist_of_slow_pictures_has_two_segments() {
+    for sound in [true, false] {
+        for gop in [1, 6] {
+            let mut packager = packager(Settings::default());
+            let scene = Scene {
+                step: 5_000_000,
+                gop,
+                ..STEADY
+            };
+            let mut frames = film(&[scene], sound);
+            // Sound comes while a picture is shown.
+            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
+            let mut lists = frames.into_iter().filter_map(|(frame, tracks)| {
+                packager.push(&frame, &tracks);
+                listed(&packager, Playlist::Low)
+            });
+            let low = lists.next().expect("something is listed");
+            let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
+            assert_eq!(whole.len(), 2, "sound {sound}, gop {gop}");
+            assert!(whole.iter().all(|s| (s.duration - 5.0).abs() < 1e-9));
+        }
+    }
 }
 
 #[test]
