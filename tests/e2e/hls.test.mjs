@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import * as HLS from "hls-parser";
 
 import { launch } from "./lib/browsers.mjs";
-import { gstCamera } from "./lib/cameras.mjs";
+import { clip, gstCamera } from "./lib/cameras.mjs";
 import { Pages, PLAYERS } from "./lib/hls_players.mjs";
 import { Lunette } from "./lib/lunette.mjs";
 import { run, TESTS } from "./lib/processes.mjs";
@@ -120,6 +120,29 @@ describe("HLS", { concurrency: false }, () => {
       const report = await player.pictures(75);
       assert.deepEqual(report.errors, []);
       await player.close();
+    }
+  });
+
+  test("pictures a second and five seconds apart are played with their sound, by those who ask first", { timeout: 120_000 }, async () => {
+    const rates = ["1", "1/5"];
+    const cameras = await Promise.all(rates.map((rate) => gstCamera({ stamp: ["cam"], args: ["--size", "320x180", "--fps", rate, "--gop", "3", "--stamp-audio", clip("tone.m4a")] })));
+    const streams = cameras.flatMap((one, i) => ["hlsjs", "gst"].map((who) => [`${who}-${i}`, one.url()]));
+    const slow = await Lunette.start({ streams: Object.fromEntries(streams) });
+    const url = (id) => `${slow.http}/stream/${id}/hlsll/live/index.m3u8`;
+    try {
+      await Promise.all(rates.flatMap((_, i) => [
+        run("/usr/bin/python3", [join(TESTS, "e2e/lib/gst_hls.py"), url(`gst-${i}`), 4]),
+        (async () => {
+          const player = await pages.play(browser, "hlsjs", url(`hlsjs-${i}`));
+          const report = await player.pictures(4, 0, 50_000);
+          assert.ok(report.audioBytes > 0, "sound is decoded");
+          assert.deepEqual(report.errors.filter((error) => error.includes("fatal")), []);
+          await player.close();
+        })(),
+      ]));
+    } finally {
+      await slow.stop();
+      await Promise.all(cameras.map((one) => one.kill()));
     }
   });
 

@@ -27,6 +27,8 @@ pub(crate) struct Cut<'p> {
     pub(crate) timing: Timing,
     /// Pictures lead, and not sound.
     pub(crate) picture: bool,
+    /// When the next picture has to be decoded at the latest, for a browser to take it.
+    pub(crate) latest: i64,
 }
 
 /// Up to where a part goes.
@@ -55,6 +57,10 @@ impl Cut<'_> {
                 break;
             }
             count += 1;
+        }
+        if self.picture && count == 0 && !cut && end > self.latest {
+            // Its middle lies beyond, but it would be decoded too long after the one before.
+            count = self.lead.len().min(1);
         }
         if all && count == self.lead.len() {
             end = end.min(grained(self.newest[0].0)).max(self.edge + GRAIN);

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use fmp4::{Sample, Sequence, moof};
-use media::time::nanos_to_ticks;
+use media::time::{nanos_to_ticks, ticks_to_nanos};
 
 use crate::lanes::Unit;
 
@@ -20,12 +20,35 @@ pub(crate) struct Span {
 /// The most ticks that a part's decode time is early.
 const MAX_EARLY: u64 = 150;
 
-/// Appends `moof` and `mdat` of one track.
-pub(crate) fn write(data: &mut BytesMut, sequence: &mut Sequence, track: u32, samples: &[Sample]) {
-    data.extend_from_slice(&moof::head(sequence.advance(), track, samples));
+/// Appends `moof` and `mdat` of one track, and that a `silent` one goes on at its time.
+pub(crate) fn write(
+    data: &mut BytesMut,
+    sequence: &mut Sequence,
+    silent: Option<(u32, u64)>,
+    track: u32,
+    samples: &[Sample],
+) {
+    let number = sequence.advance();
+    data.extend_from_slice(&match silent {
+        Some(silent) => moof::head_beside(silent, number, track, samples),
+        None => moof::head(number, track, samples),
+    });
     for sample in samples {
         data.extend_from_slice(&sample.data);
     }
+}
+
+/// When the picture after `sample` has to be decoded at the latest, in nanoseconds: a browser that finds it later than two durations drops
+/// all up to the next keyframe (MSE §3.5.8). A little less, for what it rounds.
+pub(crate) fn next_by(sample: &Sample, clock: u32) -> i64 {
+    let by = sample.dts + u64::from(sample.duration) * 19 / 10;
+    ticks_to_nanos(i64::try_from(by).unwrap_or(i64::MAX), clock)
+}
+
+/// Where a part begins, in ticks of `clock`: nearly on the playlist's clock, see [`on_the_clock`].
+pub(crate) fn begins(clock: u32, span: Span) -> u64 {
+    let at = u64::try_from(nanos_to_ticks(span.from, clock)).unwrap_or(0);
+    at.saturating_sub(span.since_start.min(MAX_EARLY))
 }
 
 /// The samples of a picture, decoded on the playlist's clock: the first one exactly where the part begins, and the
@@ -40,7 +63,7 @@ pub(crate) fn write(data: &mut BytesMut, sequence: &mut Sequence, track: u32, sa
 /// as after a stall, are shown earlier, so that no hole is in what is buffered.
 pub(crate) fn on_the_clock(units: &[Unit], clock: u32, span: Span) -> Vec<Sample> {
     let ticks = |nanos: i64| u64::try_from(nanos_to_ticks(nanos, clock)).unwrap_or(0);
-    let first = ticks(span.from).saturating_sub(span.since_start.min(MAX_EARLY));
+    let first = begins(clock, span);
     // Where the next part begins, unless a keyframe does. Never on the part's end itself: video.js (8.24) that stands there after the
     // part with the keyframe loads that part again, ten times, and gives up.
     let last = ticks(span.to).saturating_sub((span.since_start + 1).min(MAX_EARLY));
@@ -81,17 +104,4 @@ pub(crate) fn on_the_clock(units: &[Unit], clock: u32, span: Span) -> Vec<Sample
         sample.duration = u32::try_from(duration).unwrap_or(u32::MAX);
     }
     samples
-}
-
-/// The place of a track in a part that has no sample of it: what players look at first says where the part is.
-pub(crate) fn write_empty(
-    data: &mut BytesMut,
-    sequence: &mut Sequence,
-    track: u32,
-    clock: u32,
-    span: Span,
-) {
-    let at = u64::try_from(nanos_to_ticks(span.from, clock)).unwrap_or(0);
-    let at = at.saturating_sub(span.since_start.min(MAX_EARLY));
-    data.extend_from_slice(&moof::empty(sequence.advance(), track, at));
 }

@@ -57,6 +57,8 @@ pub(crate) struct Packager {
     edge: Option<i64>,
     /// Where the Stream went on after its last break, in nanoseconds.
     floor: i64,
+    /// When the next picture has to be decoded at the latest, in nanoseconds.
+    latest: i64,
     /// The next segment does not continue the one before.
     discontinuity: bool,
     /// How many parts have begun since one began with a keyframe.
@@ -82,6 +84,7 @@ impl Packager {
             newest: Vec::new(),
             edge: None,
             floor: 0,
+            latest: i64::MAX,
             // Whoever still has a playlist of an earlier packager sees that this is another.
             discontinuity: resume.numbers.discontinuities > 0,
             since_start: 0,
@@ -167,6 +170,7 @@ impl Packager {
     /// Begins at a keyframe, where nothing was before or what was has broken off.
     fn begin(&mut self, unit: &Unit) {
         self.edge = Some(grained(unit.at));
+        self.latest = i64::MAX;
         self.floor = unit.at;
         self.newest.fill((unit.at, 0));
         self.calendar.begin(unit.at, unit.wallclock, unit.arrival);
@@ -234,6 +238,7 @@ impl Packager {
             edge,
             timing,
             picture: self.has_picture(),
+            latest: self.latest,
         }
     }
 
@@ -259,7 +264,7 @@ impl Packager {
         let mut data = BytesMut::new();
         let independent = lead.iter().any(Unit::starts);
         let pictures = if self.has_picture() { lead.len() } else { 0 };
-        self.write_lead(&map, &lead, span, &mut data);
+        let mut silent = self.write_lead(&map, &lead, span, &mut data);
         for lane in 1..self.pending.len() {
             let belongs = |unit: &&Unit| middle(unit, timing.part) < slot.end;
             let count = self.pending[lane].iter().take_while(belongs).count();
@@ -269,7 +274,8 @@ impl Packager {
                 .collect();
             if !samples.is_empty() {
                 let track = map.layout.entries[lane].number();
-                mux::write(&mut data, &mut self.sequence, track, &samples);
+                let silent = silent.take();
+                mux::write(&mut data, &mut self.sequence, silent, track, &samples);
             }
         }
         self.window
@@ -278,28 +284,39 @@ impl Packager {
         self.end_if_full(slot.cut, timing);
     }
 
-    /// The leading track comes first in a part, even where it has nothing.
-    fn write_lead(&mut self, map: &Map, units: &[Unit], span: Span, data: &mut BytesMut) {
+    /// The leading track comes first in a part. Where it has nothing, its number and time, which stand before the next track's.
+    fn write_lead(
+        &mut self,
+        map: &Map,
+        units: &[Unit],
+        span: Span,
+        data: &mut BytesMut,
+    ) -> Option<(u32, u64)> {
         let entry = &map.layout.entries[0];
         let (track, clock) = (entry.number(), entry.clock());
         if units.is_empty() {
-            return mux::write_empty(data, &mut self.sequence, track, clock, span);
+            return Some((track, mux::begins(clock, span)));
         }
         let samples = if self.has_picture() {
             mux::on_the_clock(units, clock, span)
         } else {
             units.iter().map(|unit| unit.sample.clone()).collect()
         };
-        mux::write(data, &mut self.sequence, track, &samples);
+        if self.has_picture() {
+            self.latest = samples
+                .last()
+                .map_or(i64::MAX, |sample| mux::next_by(sample, clock));
+        }
+        mux::write(data, &mut self.sequence, None, track, &samples);
+        None
     }
 
     fn end_if_full(&mut self, cut: bool, timing: Timing) {
         // Players begin when there are whole segments, at the beginning of one: the first ones end as soon as the playlist
         // has all that was there before.
-        let some = if self.is_dense() { 3 } else { 2 };
-        let first = self.window.listed().nth(some - 1).is_none()
+        let first = self.window.listed().nth(2).is_none()
             && self.shows()
-            && self.window.duration() >= playlist::first(timing)
+            && playlist::is_enough(&self.window, timing)
             && self.arrived >= self.began;
         let full = self.window.open().is_some_and(|open| {
             open.duration + timing.part > timing.target + ROUNDING
@@ -314,20 +331,39 @@ impl Packager {
     ///
     /// Chromium's own player (156) gives up unless it has one of its segments still to load when it begins to play. GStreamer (1.22) finds its place
     /// in a new playlist by any segment of the one before but the first. hls.js (1.7) goes on in parts where no more has come meanwhile than it can
-    /// load in parts. Where pictures are further apart than parts are long it is two: a third one would be sound alone.
+    /// load in parts.
     fn end(&mut self) {
-        if self.window.listed().next().is_none() && self.shows() {
-            let parts = self.window.open().map(|open| open.parts.iter().rev());
-            let shown = |part: &&Part| part.pictures > 0 || !self.has_picture();
-            let last = parts.map_or(0, |parts| {
-                parts.take(playlist::FIRST_PARTS).take_while(shown).count()
-            });
+        if self.window.listed().next().is_none() {
+            let [last, newest] = self.tail();
             self.window.end_before(last);
-            if last > 1 && self.is_dense() {
-                self.window.end_before(last - 1);
+            if last > newest {
+                self.window.end_before(newest);
             }
         }
         self.window.end();
+    }
+
+    /// Of how many parts the last two of the first three segments are, and the last one: four and three with a picture each, or as many that they
+    /// begin with a picture each.
+    fn tail(&self) -> [usize; 2] {
+        let parts = self.window.open().map_or(&[][..], |open| &open.parts);
+        let shown = |part: &Part| part.pictures > 0 || !self.has_picture();
+        if self.is_dense() {
+            let newest = parts.iter().rev().take(playlist::FIRST_PARTS);
+            let last = newest.take_while(|part| shown(part)).count();
+            return [last, last.saturating_sub(1).max(1)];
+        }
+        let behind = parts.iter().skip(1).rev().zip(1..);
+        let pictures: Vec<usize> = behind
+            .filter_map(|(part, at)| shown(part).then_some(at))
+            .collect();
+        let enough = pictures
+            .iter()
+            .take_while(|at| **at + 1 < playlist::FIRST_PARTS);
+        let newest = enough.count().min(pictures.len().saturating_sub(2));
+        let of = |place: usize| pictures.get(place).copied();
+        let newest_parts = of(newest).unwrap_or(0);
+        [of(newest + 1).unwrap_or(newest_parts), newest_parts]
     }
 
     /// Whether the newest part has a picture, or sound where there are none.

@@ -32,14 +32,17 @@ const INSIDE: i64 = SECOND / 100;
 /// So far before the end of a segment that is listed in one piece: video.js takes what ends within a thirtieth of a second for played.
 const INSIDE_WHOLE: i64 = SECOND / 20;
 
-/// How much the first playlist lists, in nanoseconds. Two pictures at least where each is a part: with one segment GStreamer (1.22) finds its place no more.
-pub(crate) fn first(timing: Timing) -> i64 {
-    let two = if timing.single {
-        timing.part * 3 / 2
-    } else {
-        0
-    };
-    (FIRST_PARTS as i64 * timing.part).min(SECOND).max(two)
+/// Whether `window` has as much as the first playlist lists at least: so many parts, and so many pictures unless these stay away.
+pub(crate) fn is_enough(window: &Window, timing: Timing) -> bool {
+    let duration = window.duration();
+    let pictures: usize = window.all().map(|segment| segment.pictures).sum();
+    let shown = pictures >= timing.pictures || duration >= 2 * timing.target;
+    duration >= first(timing) && shown
+}
+
+/// How much the first playlist lists, in nanoseconds.
+fn first(timing: Timing) -> i64 {
+    (FIRST_PARTS as i64 * timing.part).min(SECOND)
 }
 
 /// Which playlist.
@@ -67,7 +70,10 @@ pub(crate) fn media(
     } else {
         window.listed().collect()
     };
-    window.listed().next()?;
+    window
+        .listed()
+        .next()
+        .filter(|_| is_enough(window, timing))?;
     let listed: i64 = segments.iter().map(|segment| segment.duration).sum();
     if listed < first(timing) {
         return None;
@@ -223,7 +229,7 @@ pub(crate) fn multivariant(window: &Window, timing: Timing, uri: &str) -> Option
     window
         .listed()
         .next()
-        .filter(|_| window.duration() >= first(timing))?;
+        .filter(|_| is_enough(window, timing))?;
     let newest = window.all().next_back()?;
     let layout = &newest.map.layout;
     let of_layout: Vec<&Segment> = window

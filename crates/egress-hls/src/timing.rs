@@ -20,6 +20,13 @@ const LONGEST_PART: i64 = 30 * SECOND;
 /// row without a picture.
 pub(crate) const SPARSE: i64 = SECOND * 3 / 2;
 
+/// How many pictures the first playlist has where each is a part, and a segment: with one segment GStreamer (1.22) finds its place no more.
+const FIRST_SINGLE: usize = 2;
+
+/// How many it has where they are further apart than parts are long: one for each of the first three segments, and one for the last of these to have
+/// some parts (`Packager::tail`).
+const FIRST_SPARSE: usize = 4;
+
 /// The longest that segments are made for keyframes that are far apart, in nanoseconds.
 const LONGEST_SEGMENT: i64 = 30 * SECOND;
 
@@ -39,6 +46,8 @@ pub(crate) struct Timing {
     pub(crate) target: i64,
     /// A part is one picture, and ends where the next one begins.
     pub(crate) single: bool,
+    /// How many pictures the first playlist has at least.
+    pub(crate) pictures: usize,
 }
 
 impl Timing {
@@ -58,6 +67,7 @@ impl Timing {
         }
         Self {
             single: true,
+            pictures: FIRST_SINGLE,
             ..Self::new(settings, step + step / 10, step, gop)
         }
     }
@@ -81,6 +91,7 @@ impl Timing {
             part,
             target: up(segment.max(part).max(room), SECOND),
             single: false,
+            pictures: if step > part { FIRST_SPARSE } else { 0 },
         }
     }
 }

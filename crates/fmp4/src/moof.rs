@@ -42,7 +42,9 @@ pub const TFDT_AT: usize = 60;
 pub const HEAD_LEN: usize = FIXED + PER_SAMPLE + 8;
 
 /// `moof` without the samples' entries.
-const FIXED: usize = 88;
+const FIXED: usize = 24 + FIXED_TRACK;
+/// `traf` without them.
+const FIXED_TRACK: usize = 64;
 const PER_SAMPLE: usize = 16;
 
 /// `sample_depends_on` = 2: no other sample (ISO/IEC 14496-12 §8.8.3.1).
@@ -57,33 +59,52 @@ const NON_SYNC: u32 = 0x0101_0000;
 /// bound on access units sees to.
 pub fn head(sequence: u32, track_id: u32, samples: &[Sample]) -> Bytes {
     let moof = FIXED + PER_SAMPLE * samples.len();
-    let payload: usize = samples.iter().map(|sample| sample.data.len()).sum();
+    let mut w = begin(sequence, moof);
+    let dts = samples.first().map_or(0, |sample| sample.dts);
+    track(&mut w, moof, track_id, dts, samples);
+    end(w, samples)
+}
+
+/// The same for `samples` beside another track that has none, which goes on at its own time: `silent` is its number and ticks of its clock. It comes first.
+///
+/// In one `moof`, since qtdemux (GStreamer 1.22) takes an empty `mdat` for the data of the `moof` after it.
+pub fn head_beside(silent: (u32, u64), sequence: u32, track_id: u32, samples: &[Sample]) -> Bytes {
+    let moof = FIXED + FIXED_TRACK + PER_SAMPLE * samples.len();
+    let mut w = begin(sequence, moof);
+    let dts = samples.first().map_or(0, |sample| sample.dts);
+    track(&mut w, moof, silent.0, silent.1, &[]);
+    track(&mut w, moof, track_id, dts, samples);
+    end(w, samples)
+}
+
+fn begin(sequence: u32, moof: usize) -> BytesMut {
     let mut w = BytesMut::with_capacity(moof + 8);
     open(&mut w, moof, *b"moof");
     open(&mut w, 16, *b"mfhd");
     w.put_u32(0);
     w.put_u32(sequence);
-    open(&mut w, moof - 24, *b"traf");
-    open(&mut w, 16, *b"tfhd");
-    w.put_u32(0x2_0000); // default-base-is-moof
-    w.put_u32(track_id);
-    open(&mut w, 20, *b"tfdt");
-    w.put_u32(0x100_0000); // version 1
-    w.put_u64(samples.first().map_or(0, |sample| sample.dts));
-    run(&mut w, moof, samples);
+    w
+}
+
+fn end(mut w: BytesMut, samples: &[Sample]) -> Bytes {
+    let payload: usize = samples.iter().map(|sample| sample.data.len()).sum();
     open(&mut w, payload + 8, *b"mdat");
     w.freeze()
 }
 
-/// `moof` and `mdat` of a track without any sample, which say that the track goes on at `dts` ticks.
-pub fn empty(sequence: u32, track_id: u32, dts: u64) -> Bytes {
-    let mut w = BytesMut::from(&head(sequence, track_id, &[])[..]);
-    w[TFDT_AT..TFDT_AT + 8].copy_from_slice(&dts.to_be_bytes());
-    w.freeze()
+fn track(w: &mut BytesMut, moof: usize, track_id: u32, dts: u64, samples: &[Sample]) {
+    open(w, FIXED_TRACK + PER_SAMPLE * samples.len(), *b"traf");
+    open(w, 16, *b"tfhd");
+    w.put_u32(0x2_0000); // default-base-is-moof
+    w.put_u32(track_id);
+    open(w, 20, *b"tfdt");
+    w.put_u32(0x100_0000); // version 1
+    w.put_u64(dts);
+    run(w, moof, samples);
 }
 
 fn run(w: &mut BytesMut, moof: usize, samples: &[Sample]) {
-    open(w, moof - 68, *b"trun");
+    open(w, 20 + PER_SAMPLE * samples.len(), *b"trun");
     // Version 1 (signed composition offsets); data offset, and all four fields of each sample.
     w.put_u32(0x100_0f01);
     w.put_u32(samples.len() as u32);
@@ -135,17 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn a_track_without_samples_still_says_where_it_is() {
-        let whole = empty(7, 2, 0x01_0203_0405);
-        assert_eq!(
-            whole[TFDT_AT..TFDT_AT + 8],
-            0x01_0203_0405_u64.to_be_bytes()
-        );
-        assert_eq!(
-            whole[76..],
-            *b"\x01\0\x0f\x01\0\0\0\0\0\0\0\x60\0\0\0\x08mdat"
-        );
-        assert_eq!(whole.len(), HEAD_LEN - 16);
+    fn a_track_without_samples_still_says_where_it_is_beside_one_that_has_some() {
+        let both = head_beside((1, 0x01_0203_0405), 7, 2, &[sample(9, b"abc")]);
+        let expected: &[&[u8]] = &[
+            b"\0\0\0\xa8moof\0\0\0\x10mfhd\0\0\0\0\0\0\0\x07",
+            b"\0\0\0\x40traf\0\0\0\x10tfhd\0\x02\0\0\0\0\0\x01",
+            b"\0\0\0\x14tfdt\x01\0\0\0\0\0\0\x01\x02\x03\x04\x05",
+            b"\0\0\0\x14trun\x01\0\x0f\x01\0\0\0\0\0\0\0\xb0",
+            b"\0\0\0\x50traf\0\0\0\x10tfhd\0\x02\0\0\0\0\0\x02",
+            b"\0\0\0\x14tfdt\x01\0\0\0\0\0\0\0\0\0\0\x09",
+            b"\0\0\0\x24trun\x01\0\x0f\x01\0\0\0\x01\0\0\0\xb0",
+            b"\0\0\x0b\xb8\0\0\0\x03\x01\x01\0\0\xff\xff\xff\xff",
+            b"\0\0\0\x0bmdat",
+        ];
+        assert_eq!(both, expected.concat());
     }
 
     #[test]

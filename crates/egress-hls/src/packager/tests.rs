@@ -71,6 +71,9 @@ fn play_frames(
             low.check();
             check_delta(&packager, &low);
             check_times(&packager);
+            if packager.has_picture() {
+                check_browser(&packager);
+            }
             if let Some(before) = &before {
                 low.check_after(before);
             }
@@ -166,6 +169,40 @@ fn check_times(packager: &Packager) {
             last = Some((at, part.duration));
         }
     }
+}
+
+/// MSE §3.5.8: where the decode time goes on by more than twice the last duration, a browser drops what comes up to the next keyframe.
+fn check_browser(packager: &Packager) {
+    let mut last: Option<(u64, u64)> = None;
+    for segment in packager.window.all() {
+        if segment.discontinuity {
+            last = None;
+        }
+        for part in segment.parts.iter().filter(|part| part.pictures > 0) {
+            for (dts, duration, keyframe) in samples(&part.data) {
+                if let Some((before, lasts)) = last {
+                    let step = dts - before;
+                    let taken = keyframe || step <= 2 * lasts;
+                    assert!(taken, "{step} after {lasts} in part {}", part.number);
+                }
+                last = Some((dts, duration));
+            }
+        }
+    }
+}
+
+/// Decode time, duration in ticks, and whether it is a keyframe, of each sample of a part's first track.
+fn samples(part: &[u8]) -> Vec<(u64, u64, bool)> {
+    let word = |at: usize| u32::from_be_bytes(part[at..at + 4].try_into().expect("4 bytes"));
+    let mut dts = u64::from_be_bytes(part[moof_time()].try_into().expect("8 bytes"));
+    let entries = (0..word(80) as usize).map(|place| 88 + 16 * place);
+    entries
+        .map(|at| {
+            let (now, duration) = (dts, u64::from(word(at)));
+            dts += duration;
+            (now, duration, word(at + 8) & 0x1_0000 == 0)
+        })
+        .collect()
 }
 
 fn moof_time() -> std::ops::Range<usize> {

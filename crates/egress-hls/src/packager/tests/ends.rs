@@ -52,10 +52,9 @@ fn parts_fill_a_gop_evenly_where_that_makes_them_little_shorter() {
 
 /// Where the first picture of a part is decoded and where the last one ends, in ticks.
 fn decoded(part: &[u8]) -> (u64, u64) {
-    let word = |at: usize| u32::from_be_bytes(part[at..at + 4].try_into().expect("4 bytes"));
-    let from = u64::from_be_bytes(part[moof_time()].try_into().expect("8 bytes"));
-    let durations = (0..word(80) as usize).map(|place| u64::from(word(88 + 16 * place)));
-    (from, from + durations.sum::<u64>())
+    let all = samples(part);
+    let last = all.last().expect("a picture");
+    (all[0].0, last.0 + last.1)
 }
 
 #[test]
@@ -202,7 +201,32 @@ fn parts_of_slow_pictures_follow_them() {
             assert_eq!(part.pictures, 1, "{sound} {jitter}: {}", part.number);
             let offset = i32::from_be_bytes(part.data[100..104].try_into().expect("4 bytes"));
             // In ticks: a picture is decoded where it is shown, by a fifth of its length at most.
-            assert!(offset.abs() < 90_000, "{sound} {jitter} {gop} {offset} in {}", part.number);
+            assert!(
+                offset.abs() < 90_000,
+                "{sound} {jitter} {gop} {offset} in {}",
+                part.number
+            );
+        }
+    }
+}
+
+#[test]
+fn pictures_little_longer_than_parts_are_all_taken_by_a_browser() {
+    for step in [
+        190_000, 200_300, 210_000, 250_000, 290_000, 333_333, 500_000,
+    ] {
+        for jitter in [0, 2, 10, 30] {
+            for sound in [true, false] {
+                let scene = Scene {
+                    step,
+                    jitter,
+                    gop: 100,
+                    seconds: 100,
+                    ahead: 600,
+                    ..STEADY
+                };
+                play(&[scene], sound, Settings::default(), 10);
+            }
         }
     }
 }
@@ -228,6 +252,34 @@ fn the_first_playlist_of_slow_pictures_has_two_segments() {
             let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
             assert_eq!(whole.len(), 2, "sound {sound}, gop {gop}");
             assert!(whole.iter().all(|s| (s.duration - 5.0).abs() < 1e-9));
+        }
+    }
+}
+
+#[test]
+fn the_first_segments_of_pictures_longer_than_parts_begin_with_one_each() {
+    for (step, gop) in [(1_000_000, 1), (1_000_000, 5), (500_000, 4), (250_000, 12)] {
+        for millis in (0..3000).step_by(200) {
+            let mut packager = packager(Settings::default());
+            packager.began += Duration::from_millis(millis);
+            let scene = Scene {
+                step,
+                gop,
+                ..STEADY
+            };
+            let mut frames = film(&[scene], true);
+            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
+            let mut lists = frames.into_iter().filter_map(|(frame, tracks)| {
+                packager.push(&frame, &tracks);
+                listed(&packager, Playlist::Low)
+            });
+            let low = lists.next().expect("something is listed");
+            low.check();
+            let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
+            assert!(whole.len() >= 3, "{step} {gop} {millis}: {low:?}");
+            drop(lists);
+            let mut first = packager.window.listed().take(whole.len());
+            assert!(first.all(|segment| segment.parts[0].pictures > 0));
         }
     }
 }
