@@ -84,8 +84,8 @@ async function rtsp() {
 /** Many players of LL-HLS: those who all wait for one part, those who play, and those who play through a cache. */
 async function hls() {
   const camera = await gstCamera({ files: { main: "main.mp4+tone.m4a" }, core: OTHERS });
-  // Who comes through a proxy that says so is no local user.
-  const tables = { auth: { anonymous: ["watch"] } };
+  // Who comes through a proxy that says so is no local user. All players have one address.
+  const tables = { auth: { anonymous: ["watch"] }, server: { max_connections_per_address: 0 } };
   const lunette = await Lunette.start({ streams: { main: camera.url("main") }, tables });
   const crowd = async (what, http, args) => {
     const index = `${http}/stream/main/channel/0/hlsll/live/index.m3u8`;
