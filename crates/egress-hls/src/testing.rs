@@ -166,6 +166,13 @@ pub(crate) fn film(scenes: &[Scene], sound: bool) -> Vec<(Frame, Arc<[Track]>)> 
     frames
 }
 
+/// The frames of `scene` in the order of their times: sound comes while a picture is shown.
+pub(crate) fn timely(scene: Scene, sound: bool) -> Vec<(Frame, Arc<[Track]>)> {
+    let mut frames = film(&[scene], sound);
+    frames.sort_by_key(|(frame, _)| frame.dts_nanos());
+    frames
+}
+
 /// What remains of `film` without its pictures.
 pub(crate) fn sound_alone(film: Vec<(Frame, Arc<[Track]>)>) -> Vec<(Frame, Arc<[Track]>)> {
     let all = tracks(&[&sound_format()]);

@@ -9,7 +9,7 @@ use crate::ask::{Ask, Verdict};
 use crate::playlist::{self, Playlist};
 use crate::testing::{
     Begins, Listed, ListedSegment, Scene, TODAY, epoch, film, frame, packager, picture_format,
-    sound_alone, sound_format, tracks,
+    sound_alone, sound_format, timely, tracks,
 };
 use crate::timing::SECOND;
 

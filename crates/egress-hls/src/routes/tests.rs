@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::testing::{Begins, Listed, Scene, film};
+use crate::testing::{Begins, Listed, Scene, timely};
 
 /// A camera that films an hour in real (virtual) time.
 #[derive(Debug)]
@@ -29,9 +29,7 @@ impl Source for Film {
                 stalls: None,
             };
             let began = Instant::now();
-            let mut frames = film(&[scene], true);
-            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
-            for (mut frame, tracks) in frames {
+            for (mut frame, tracks) in timely(scene, true) {
                 let at = Duration::from_nanos(frame.dts_nanos() as u64);
                 tokio::select! {
                     () = publisher.cancelled() => return Ok(()),

@@ -125,12 +125,9 @@ fn each_segment_of_slow_pictures_with_sound_has_one() {
             seconds: 150,
             ..STEADY
         };
-        let mut frames = film(&[scene], true);
-        // Sound comes while a picture is shown.
-        frames.sort_by_key(|(frame, _)| frame.dts_nanos());
         let mut packager = packager(Settings::default());
         let mut whole = 0;
-        for (frame, tracks) in frames {
+        for (frame, tracks) in timely(scene, true) {
             packager.push(&frame, &tracks);
             let from = whole;
             for segment in packager.window.listed().filter(|s| s.number >= from) {
@@ -183,6 +180,15 @@ fn count(data: &[u8], what: &[u8]) -> usize {
         rest = &rest[at + what.len()..];
     }
     found
+}
+
+/// What is listed first.
+fn first_playlist(packager: &mut Packager, frames: Vec<(Frame, Arc<[Track]>)>) -> Listed {
+    let mut lists = frames.into_iter().filter_map(|(frame, tracks)| {
+        packager.push(&frame, &tracks);
+        listed(packager, Playlist::Low)
+    });
+    lists.next().expect("something is listed")
 }
 
 #[test]
@@ -241,14 +247,7 @@ fn the_first_playlist_of_slow_pictures_has_two_segments() {
                 gop,
                 ..STEADY
             };
-            let mut frames = film(&[scene], sound);
-            // Sound comes while a picture is shown.
-            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
-            let mut lists = frames.into_iter().filter_map(|(frame, tracks)| {
-                packager.push(&frame, &tracks);
-                listed(&packager, Playlist::Low)
-            });
-            let low = lists.next().expect("something is listed");
+            let low = first_playlist(&mut packager, timely(scene, sound));
             let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
             assert_eq!(whole.len(), 2, "sound {sound}, gop {gop}");
             assert!(whole.iter().all(|s| (s.duration - 5.0).abs() < 1e-9));
@@ -267,17 +266,10 @@ fn the_first_segments_of_pictures_longer_than_parts_begin_with_one_each() {
                 gop,
                 ..STEADY
             };
-            let mut frames = film(&[scene], true);
-            frames.sort_by_key(|(frame, _)| frame.dts_nanos());
-            let mut lists = frames.into_iter().filter_map(|(frame, tracks)| {
-                packager.push(&frame, &tracks);
-                listed(&packager, Playlist::Low)
-            });
-            let low = lists.next().expect("something is listed");
+            let low = first_playlist(&mut packager, timely(scene, true));
             low.check();
             let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
             assert!(whole.len() >= 3, "{step} {gop} {millis}: {low:?}");
-            drop(lists);
             let mut first = packager.window.listed().take(whole.len());
             assert!(first.all(|segment| segment.parts[0].pictures > 0));
         }
@@ -290,13 +282,7 @@ fn the_first_playlist_has_three_whole_segments_wherever_in_a_gop_it_comes() {
         let mut packager = knowing(2_000_000_000);
         // So much was there before the packager began.
         packager.began += Duration::from_millis(millis);
-        let mut lists = film(&[STEADY], true)
-            .into_iter()
-            .filter_map(|(frame, tracks)| {
-                packager.push(&frame, &tracks);
-                listed(&packager, Playlist::Low)
-            });
-        let low = lists.next().expect("something is listed");
+        let low = first_playlist(&mut packager, film(&[STEADY], true));
         low.check();
         let whole: Vec<_> = low.segments.iter().filter(|s| s.uri.is_some()).collect();
         assert_eq!(whole.len(), 3, "{millis} ms");
@@ -317,7 +303,6 @@ fn the_first_playlist_has_three_whole_segments_wherever_in_a_gop_it_comes() {
                 "{start} of {ends}"
             );
         }
-        drop(lists);
         check_times(&packager);
     }
 }
