@@ -70,7 +70,7 @@ describe("HLS", { concurrency: false }, () => {
       files: { ...Object.fromEntries(COLD.map((lib) => [lib, "small_long_gop.mp4+tone.m4a"])), main: "main.mp4+tone.m4a", flip: "main.mp4+tone.m4a,other_size.mp4+tone.m4a", bframes: "high_bframes.mp4+tone.m4a" },
     });
     const mounts = ["main", "flip", "bframes", ...COLD];
-    lunette = await Lunette.start({ streams: Object.fromEntries([...mounts.map((mount) => [mount, camera.url(mount)]), ...FIRST.map((id) => [id, { url: camera.url("main"), on_demand: false }])]), defaults: { linger: "1s" } });
+    lunette = await Lunette.start({ streams: Object.fromEntries([...mounts.map((mount) => [mount, camera.url(mount)]), ...[...FIRST, "known"].map((id) => [id, { url: camera.url("main"), on_demand: false }])]), defaults: { linger: "1s" } });
     pages = await Pages.start();
     browser = await launch("chromium");
   });
@@ -117,6 +117,20 @@ describe("HLS", { concurrency: false }, () => {
   test("Chromium's own player plays when it asks first", { timeout: 90_000 }, async () => {
     for (const kind of KINDS) {
       const player = await pages.play(browser, "native", playlist(`native-${kind}`, kind));
+      const report = await player.pictures(75);
+      assert.deepEqual(report.errors, []);
+      await player.close();
+    }
+  });
+
+  test("video.js plays wherever in a GOP it joins", { timeout: 60_000 }, async () => {
+    // Where two keyframes have been seen before anybody asks, segments are GOPs.
+    const seen = /channel_keyframe_interval_seconds\{[^}]*stream="known"[^}]*\} [1-9]/;
+    await until("two keyframes", async () => seen.test(await (await fetch(`${lunette.http}/metrics`)).text()), 10_000);
+    await warm("known");
+    for (let join = 0; join < 2; join++) {
+      const player = await pages.play(browser, "videojs", playlist("known"));
+      // Further than the first two keyframes.
       const report = await player.pictures(75);
       assert.deepEqual(report.errors, []);
       await player.close();

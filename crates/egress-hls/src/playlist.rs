@@ -32,6 +32,9 @@ const INSIDE: i64 = SECOND / 100;
 /// So far before the end of a segment that is listed in one piece: video.js takes what ends within a thirtieth of a second for played.
 const INSIDE_WHOLE: i64 = SECOND / 20;
 
+/// video.js (8.24) gives up after so many parts in a row that brought no picture.
+const GIVES_UP_AFTER: i64 = 10;
+
 /// Whether `window` has as much as the first playlist lists at least: so many parts, and so many pictures unless these stay away.
 pub(crate) fn is_enough(window: &Window, timing: Timing) -> bool {
     let duration = window.duration();
@@ -137,7 +140,8 @@ fn head(
         writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
     }
     let hold_back = HOLD_BACK * if low { timing.part } else { timing.target };
-    if let Some(start) = start(segments, hold_back) {
+    let astray = low && is_astray(segments, timing);
+    if let Some(start) = start(segments, hold_back, astray) {
         writeln!(text, "#EXT-X-START:TIME-OFFSET={}", Millis(start))?;
     }
     Ok(())
@@ -198,7 +202,9 @@ fn skippable(segments: &[&Segment], timing: Timing) -> usize {
 ///
 /// From the beginning, since video.js takes the segment in the making for longer than it is. Where the keyframe is in a segment that is listed in one
 /// piece, as near to its end as may be: they load all of it.
-fn start(segments: &[&Segment], hold_back: i64) -> Option<i64> {
+///
+/// With `always` they are told also where there is a keyframe in that segment.
+fn start(segments: &[&Segment], hold_back: i64, always: bool) -> Option<i64> {
     let total: i64 = segments.iter().map(|segment| segment.duration).sum();
     let place = total - hold_back;
     let (mut at, mut newest) = (0, None);
@@ -218,10 +224,35 @@ fn start(segments: &[&Segment], hold_back: i64) -> Option<i64> {
             at += part.duration;
         }
         if begins <= place && ends > place {
-            return newest.filter(|_| !here);
+            return newest.filter(|_| always || !here);
         }
     }
     None
+}
+
+/// Whether video.js (8.24) would give up that is not told where to begin: it begins [`HOLD_BACK`] parts before where the segment in the making would
+/// end after the target duration, looks back for a keyframe by one part, and after [`GIVES_UP_AFTER`] parts without a picture it asks for no more.
+///
+/// So it is where segments are shorter than their target duration, which was chosen before it was known how far keyframes are apart.
+fn is_astray(segments: &[&Segment], timing: Timing) -> bool {
+    let Some(open) = segments.last().filter(|last| last.data.is_none()) else {
+        return false;
+    };
+    let mut at = 0;
+    let mut keyframes = [None; 2];
+    for part in segments.iter().flat_map(|segment| &segment.parts) {
+        if part.independent {
+            keyframes = [keyframes[1], Some(at)];
+        }
+        at += part.duration;
+    }
+    let [Some(before), Some(newest)] = keyframes else {
+        return false;
+    };
+    let gop = newest - before;
+    let begins = at - open.duration + timing.target - HOLD_BACK * timing.part;
+    let behind = (begins - newest).rem_euclid(gop);
+    behind >= 2 * timing.part && gop - behind > (GIVES_UP_AFTER - 1) * timing.part
 }
 
 /// The multivariant playlist, whose one variant is at `uri`.

@@ -92,7 +92,7 @@ mod tests {
         let ask = |segment, part| Ask {
             segment: Some(segment),
             part,
-            skip: false,
+            ..Ask::default()
         };
         let open = window.last();
         let asks = [

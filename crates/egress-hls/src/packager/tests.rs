@@ -95,10 +95,16 @@ fn check_asking(packager: &Packager, asked: Option<Ask>) -> Ask {
     let ask = |segment, part| Ask {
         segment: Some(segment),
         part: Some(part),
-        skip: false,
+        ..Ask::default()
     };
     if let Some(asked) = asked {
         assert_eq!(asked.judge(window, timing), Verdict::Answer, "{asked:?}");
+        let unordered = Ask {
+            unordered: true,
+            ..asked
+        };
+        let held = unordered.judge(window, timing) == Verdict::Wait;
+        assert!(!held || window.parts(window.last()) == 1, "{asked:?}");
     }
     let next = ask(window.last(), window.parts(window.last()));
     assert_eq!(next.judge(window, timing), Verdict::Wait, "{next:?}");

@@ -4,11 +4,16 @@ use crate::packager::Packager;
 use crate::testing::{Begins, Scene, film, packager};
 
 fn played(seconds: i64) -> Packager {
+    with_keyframes(50, seconds)
+}
+
+/// A keyframe every `gop` pictures, which is not known before.
+fn with_keyframes(gop: u32, seconds: i64) -> Packager {
     let mut packager = packager(Settings::default());
     let scene = Scene {
         step: 40_000,
         jitter: 0,
-        gop: 50,
+        gop,
         seconds,
         high: false,
         begins: Begins::Smoothly,
@@ -52,6 +57,15 @@ x/segment-2.m4s
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"x/part-5.m4s\"
 ";
     assert_eq!(text(Playlist::Low, &played(1)).as_deref(), Some(expected));
+}
+
+#[test]
+fn players_are_told_where_to_begin_where_video_js_would_give_up_by_itself() {
+    // It begins 3.4 s behind the beginning of the segment in the making: 0.4 s behind a keyframe, of which the next is 2.6 s away.
+    for (gop, told) in [(50, false), (64, false), (75, true), (100, false)] {
+        let text = text(Playlist::Low, &with_keyframes(gop, 21)).expect("enough is listed");
+        assert_eq!(text.contains("EXT-X-START"), told, "{gop}: {text}");
+    }
 }
 
 #[test]
