@@ -139,9 +139,7 @@ fn head(
     if discontinuities > 0 || segments.iter().any(|segment| segment.discontinuity) {
         writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")?;
     }
-    let hold_back = HOLD_BACK * if low { timing.part } else { timing.target };
-    let astray = low && is_astray(segments, timing);
-    if let Some(start) = start(segments, hold_back, astray) {
+    if let Some(start) = start(segments, timing, low) {
         writeln!(text, "#EXT-X-START:TIME-OFFSET={}", Millis(start))?;
     }
     Ok(())
@@ -203,8 +201,10 @@ fn skippable(segments: &[&Segment], timing: Timing) -> usize {
 /// From the beginning, since video.js takes the segment in the making for longer than it is. Where the keyframe is in a segment that is listed in one
 /// piece, as near to its end as may be: they load all of it.
 ///
-/// With `always` they are told also where there is a keyframe in that segment.
-fn start(segments: &[&Segment], hold_back: i64, always: bool) -> Option<i64> {
+/// Where there is a keyframe in that segment they are told nothing, unless video.js would go astray.
+fn start(segments: &[&Segment], timing: Timing, low: bool) -> Option<i64> {
+    let hold_back = HOLD_BACK * if low { timing.part } else { timing.target };
+    let always = low && is_astray(segments, timing);
     let total: i64 = segments.iter().map(|segment| segment.duration).sum();
     let place = total - hold_back;
     let (mut at, mut newest) = (0, None);
@@ -228,6 +228,12 @@ fn start(segments: &[&Segment], hold_back: i64, always: bool) -> Option<i64> {
         }
     }
     None
+}
+
+/// Whether the LL-HLS playlist tells players where to begin, so that they are the further behind live the later they have it.
+pub(crate) fn tells_where(window: &Window, timing: Timing) -> bool {
+    let segments: Vec<&Segment> = window.all().collect();
+    start(&segments, timing, true).is_some()
 }
 
 /// Whether video.js (8.24) would give up that is not told where to begin: it begins [`HOLD_BACK`] parts before where the segment in the making would

@@ -83,11 +83,12 @@ impl Snapshot {
     }
 
     /// For how long at most whoever begins to play waits for the next one instead. None where this one is new, where the next
-    /// one is late, and where parts are longer than anybody would wish to wait.
+    /// one is late, where parts are longer than anybody would wish to wait, and where the place to begin does not move with the playlist's end.
     pub(crate) fn next_within(&self) -> Option<Duration> {
         let part = Duration::from_nanos(u64::try_from(self.timing.part).unwrap_or(0));
         let (age, new) = (self.at.elapsed(), part / NEW);
         let soon = age > new && age < part && part <= Settings::PARTS[1];
+        let soon = soon && !playlist::tells_where(&self.window, self.timing);
         soon.then(|| (part + new).saturating_sub(age))
     }
 

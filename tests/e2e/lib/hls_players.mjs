@@ -81,8 +81,8 @@ function play(lib, src, debug) {
   video.addEventListener("error", () => error(`element: ${video.error?.message}`));
   const start = {
     hlsjs() {
-      // Settings with which it stays near live: out of the box it never catches up, and moves a second away with each stall.
-      const hls = new window.Hls({ lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.2, liveSyncOnStallIncrease: 0.1, debug: window.trace?.logger ?? debug });
+      // As docs/hls.md has it for pages of one's own.
+      const hls = new window.Hls({ lowLatencyMode: true, enableWorker: false, maxLiveSyncPlaybackRate: 1.2, liveSyncOnStallIncrease: 0.1, debug: window.trace?.logger ?? debug });
       hls.on(window.Hls.Events.ERROR, (_, data) => error(`${data.fatal ? "fatal " : ""}${data.details} ${data.reason ?? ""}`));
       hls.loadSource(src);
       hls.attachMedia(video);
