@@ -1,10 +1,7 @@
 //! What a player asks of a playlist: the delivery directives (draft-pantos-hls-rfc8216bis §6.2.5). Pure.
 
-use crate::timing::{SECOND, Timing};
+use crate::timing::Timing;
 use crate::window::Window;
-
-/// Nobody is made to wait for a second part that is longer than this, in nanoseconds.
-const LONGEST_TO_WAIT_FOR: i64 = SECOND / 2;
 
 /// A playlist request's directives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +102,7 @@ impl Ask {
             (segment == last && part == 0)
                 || (ended && part.saturating_add(1) >= window.parts(segment))
         });
-        before && window.parts(last) == 1 && timing.part <= LONGEST_TO_WAIT_FOR
+        before && window.parts(last) == 1 && timing.is_brief()
     }
 }
 
@@ -142,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Where `ask` was answered, how many parts of the segment in the making there were.
+    /// What is seen by whoever asks as video.js does, from answer to answer: the segment in the making, and how many parts it had.
     fn seen(gop: u32, unordered: bool) -> Vec<(u64, u64)> {
         let scene = Scene {
             step: 40_000,

@@ -11,7 +11,6 @@ use flate2::write::GzEncoder;
 use hub::{Delivery, Sent};
 use tokio::time::Instant;
 
-use crate::Settings;
 use crate::playlist::{self, Playlist};
 use crate::timing::Timing;
 use crate::window::Window;
@@ -87,7 +86,7 @@ impl Snapshot {
     pub(crate) fn next_within(&self) -> Option<Duration> {
         let part = Duration::from_nanos(u64::try_from(self.timing.part).unwrap_or(0));
         let (age, new) = (self.at.elapsed(), part / NEW);
-        let soon = age > new && age < part && part <= Settings::PARTS[1];
+        let soon = age > new && age < part && self.timing.is_brief();
         let soon = soon && !playlist::tells_where(&self.window, self.timing);
         soon.then(|| (part + new).saturating_sub(age))
     }

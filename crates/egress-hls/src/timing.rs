@@ -79,6 +79,11 @@ impl Timing {
         Self::new(settings, units * unit, unit, None)
     }
 
+    /// Whether parts are so short that an answer may wait for one more; longer ones are longer than anybody would wish to wait.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.part <= nanos(Settings::PARTS[1])
+    }
+
     /// A segment has room for a picture and for one that comes a tenth late: one without any is no media to some players (hls.js 1.7).
     fn new(settings: &Settings, part: i64, step: i64, gop: Option<i64>) -> Self {
         let part = up(part.min(LONGEST_PART), GRAIN);
